@@ -1,0 +1,1 @@
+"""Compile, diff, trace and try the node rules that Kubernetes Services turn into."""

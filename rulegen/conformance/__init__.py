@@ -1,0 +1,4 @@
+"""How recorded behaviour of the real Kubernetes is compared with ours.
+
+Each function is a thin way into the rooms that do the work; see ``fixtures/conformance/README.md``.
+"""
