@@ -18,8 +18,8 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
 
     ``ips`` are its InternalIPs as text, at most one a family counts. ``interfaces`` maps a device to its
     addresses with prefix length (``192.168.10.11/24``), as the machine has them. ``conntrack_tcp_be_liberal``
-    is the sysctl ``net.netfilter.nf_conntrack_tcp_be_liberal``; ``nfacct`` says whether nfacct counters can be
-    created (kernel module nfnetlink_acct).
+    is the sysctl ``net.netfilter.nf_conntrack_tcp_be_liberal``; ``nfacct`` says whether nfacct counters can
+    be created (kernel module nfnetlink_acct).
     """
 
     name: str = ""
@@ -34,8 +34,8 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
 class ProxyConfig(msgspec.Struct, frozen=True, kw_only=True):
     """What kube-proxy is told, with the defaults of its KubeProxyConfiguration (v1alpha1) applied.
 
-    ``masquerade_all`` is that of the mode in force. Durations are in seconds; ``node_port_addresses`` may hold
-    the keywords ``primary``, ``localhost`` and ``all`` (Kubernetes 1.37, KEP-4964) beside CIDRs.
+    ``masquerade_all`` is that of the mode in force. Durations are in seconds; ``node_port_addresses`` may
+    hold the keywords ``primary``, ``localhost`` and ``all`` (Kubernetes 1.37, KEP-4964) beside CIDRs.
     """
 
     mode: Mode = "iptables"

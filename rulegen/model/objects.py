@@ -1,8 +1,8 @@
 """Kubernetes objects as the API server stores them: typed, frozen, defaults applied.
 
 The fields are those of the ``v1`` and ``discovery.k8s.io/v1`` APIs of Kubernetes 1.37 under their Python
-names. Every known field is listed (those that no rule depends on as plain data), so that decoding can tell an
-unknown field from a known one. Objects are made by :mod:`rulegen.load`; nothing else has to know YAML or JSON.
+names. Every known field is listed (those that no rule depends on as plain data), so that decoding can tell
+an unknown field from a known one. Objects are made by :mod:`rulegen.load`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Object(msgspec.Struct, rename="camel", frozen=True, omit_defaults=True, fo
     """Base of every API type: immutable, compared by value, field names in camelCase on the wire."""
 
 
-class Metadata(Object, kw_only=True):
+class Metadata(Object, frozen=True, kw_only=True):
     """``metadata`` of an object (the part of ObjectMeta that matters here; the rest is kept as data)."""
 
     name: str = ""
@@ -38,7 +38,7 @@ class Metadata(Object, kw_only=True):
     managed_fields: list[dict[str, Any]] | None = None
 
 
-class ServicePort(Object, kw_only=True):
+class ServicePort(Object, frozen=True, kw_only=True):
     """One port of a Service. Ports are 1-65535; ``node_port`` is 0 where none is set."""
 
     port: int
@@ -49,15 +49,15 @@ class ServicePort(Object, kw_only=True):
     app_protocol: str | None = None
 
 
-class ClientIPConfig(Object, kw_only=True):
+class ClientIPConfig(Object, frozen=True, kw_only=True):
     timeout_seconds: int | None = None
 
 
-class SessionAffinityConfig(Object, kw_only=True):
+class SessionAffinityConfig(Object, frozen=True, kw_only=True):
     client_ip: ClientIPConfig | None = msgspec.field(name="clientIP", default=None)
 
 
-class ServiceSpec(Object, kw_only=True):
+class ServiceSpec(Object, frozen=True, kw_only=True):
     ports: list[ServicePort] | None = None
     selector: Labels | None = None
     cluster_ip: str = msgspec.field(name="clusterIP", default="")
@@ -80,23 +80,23 @@ class ServiceSpec(Object, kw_only=True):
     traffic_distribution: str | None = None
 
 
-class LoadBalancerIngress(Object, kw_only=True):
+class LoadBalancerIngress(Object, frozen=True, kw_only=True):
     ip: str = ""
     hostname: str = ""
     ip_mode: str | None = None
     ports: list[dict[str, Any]] | None = None
 
 
-class LoadBalancerStatus(Object, kw_only=True):
+class LoadBalancerStatus(Object, frozen=True, kw_only=True):
     ingress: list[LoadBalancerIngress] | None = None
 
 
-class ServiceStatus(Object, kw_only=True):
+class ServiceStatus(Object, frozen=True, kw_only=True):
     load_balancer: LoadBalancerStatus | None = None
     conditions: list[dict[str, Any]] | None = None
 
 
-class Service(Object, kw_only=True):
+class Service(Object, frozen=True, kw_only=True):
     """A ``v1`` Service."""
 
     api_version: str = "v1"
@@ -106,7 +106,7 @@ class Service(Object, kw_only=True):
     status: ServiceStatus | None = None
 
 
-class ObjectReference(Object, kw_only=True):
+class ObjectReference(Object, frozen=True, kw_only=True):
     kind: str = ""
     namespace: str = ""
     name: str = ""
@@ -116,7 +116,7 @@ class ObjectReference(Object, kw_only=True):
     field_path: str = ""
 
 
-class EndpointConditions(Object):
+class EndpointConditions(Object, frozen=True):
     """A missing condition counts as ready, as serving, and as not terminating."""
 
     ready: bool | None = None
@@ -124,20 +124,20 @@ class EndpointConditions(Object):
     terminating: bool | None = None
 
 
-class ForZone(Object):
+class ForZone(Object, frozen=True):
     name: str
 
 
-class ForNode(Object):
+class ForNode(Object, frozen=True):
     name: str
 
 
-class EndpointHints(Object, kw_only=True):
+class EndpointHints(Object, frozen=True, kw_only=True):
     for_zones: list[ForZone] | None = None
     for_nodes: list[ForNode] | None = None
 
 
-class Endpoint(Object, kw_only=True):
+class Endpoint(Object, frozen=True, kw_only=True):
     """One endpoint of a slice; kube-proxy uses the first of its ``addresses`` only."""
 
     addresses: list[str]
@@ -150,7 +150,7 @@ class Endpoint(Object, kw_only=True):
     hints: EndpointHints | None = None
 
 
-class EndpointPort(Object, kw_only=True):
+class EndpointPort(Object, frozen=True, kw_only=True):
     """A port of a slice. Name, port and protocol may each be absent in stored objects."""
 
     name: str | None = None
@@ -159,7 +159,7 @@ class EndpointPort(Object, kw_only=True):
     app_protocol: str | None = None
 
 
-class EndpointSlice(Object, kw_only=True):
+class EndpointSlice(Object, frozen=True, kw_only=True):
     """A ``discovery.k8s.io/v1`` EndpointSlice."""
 
     api_version: str = "discovery.k8s.io/v1"
@@ -170,27 +170,27 @@ class EndpointSlice(Object, kw_only=True):
     ports: list[EndpointPort] | None = None
 
 
-class EndpointAddress(Object, kw_only=True):
+class EndpointAddress(Object, frozen=True, kw_only=True):
     ip: str
     hostname: str = ""
     node_name: str | None = None
     target_ref: ObjectReference | None = None
 
 
-class SubsetPort(Object, kw_only=True):
+class SubsetPort(Object, frozen=True, kw_only=True):
     port: int
     name: str = ""
     protocol: str = "TCP"
     app_protocol: str | None = None
 
 
-class EndpointSubset(Object, kw_only=True):
+class EndpointSubset(Object, frozen=True, kw_only=True):
     addresses: list[EndpointAddress] | None = None
     not_ready_addresses: list[EndpointAddress] | None = None
     ports: list[SubsetPort] | None = None
 
 
-class Endpoints(Object, kw_only=True):
+class Endpoints(Object, frozen=True, kw_only=True):
     """A ``v1`` Endpoints object, hand-made or from the endpoints controller."""
 
     api_version: str = "v1"
@@ -203,25 +203,25 @@ class Partial(msgspec.Struct, rename="camel", frozen=True, omit_defaults=True):
     """Base of API types of which only some fields are of interest; the others are passed over."""
 
 
-class ContainerPort(Partial, kw_only=True):
+class ContainerPort(Partial, frozen=True, kw_only=True):
     container_port: int
     name: str = ""
     protocol: str = "TCP"
     host_port: int = 0
 
 
-class Container(Partial, kw_only=True):
+class Container(Partial, frozen=True, kw_only=True):
     name: str = ""
     image: str = ""
     ports: list[ContainerPort] | None = None
     restart_policy: str | None = None
 
 
-class PodReadinessGate(Partial, kw_only=True):
+class PodReadinessGate(Partial, frozen=True, kw_only=True):
     condition_type: str = ""
 
 
-class PodSpec(Partial, kw_only=True):
+class PodSpec(Partial, frozen=True, kw_only=True):
     containers: list[Container] | None = None
     init_containers: list[Container] | None = None
     node_name: str = ""
@@ -232,11 +232,11 @@ class PodSpec(Partial, kw_only=True):
     readiness_gates: list[PodReadinessGate] | None = None
 
 
-class PodIP(Partial):
+class PodIP(Partial, frozen=True):
     ip: str = ""
 
 
-class Condition(Partial, kw_only=True):
+class Condition(Partial, frozen=True, kw_only=True):
     type: str = ""
     status: str = ""
     reason: str = ""
@@ -244,7 +244,7 @@ class Condition(Partial, kw_only=True):
     last_transition_time: str | None = None
 
 
-class PodStatus(Partial, kw_only=True):
+class PodStatus(Partial, frozen=True, kw_only=True):
     phase: str = ""
     pod_ip: str = msgspec.field(name="podIP", default="")
     pod_ips: list[PodIP] | None = msgspec.field(name="podIPs", default=None)
@@ -252,7 +252,7 @@ class PodStatus(Partial, kw_only=True):
     host_ip: str = msgspec.field(name="hostIP", default="")
 
 
-class Pod(Partial, kw_only=True):
+class Pod(Partial, frozen=True, kw_only=True):
     """A ``v1`` Pod: what endpoints, names and tables are made from."""
 
     api_version: str = "v1"
@@ -262,25 +262,25 @@ class Pod(Partial, kw_only=True):
     status: PodStatus = PodStatus()
 
 
-class NodeAddress(Partial):
+class NodeAddress(Partial, frozen=True):
     type: str = ""
     address: str = ""
 
 
-class NodeSpec(Partial, kw_only=True):
+class NodeSpec(Partial, frozen=True, kw_only=True):
     pod_cidr: str = msgspec.field(name="podCIDR", default="")
     pod_cidrs: list[str] | None = msgspec.field(name="podCIDRs", default=None)
     unschedulable: bool = False
 
 
-class NodeStatus(Partial, kw_only=True):
+class NodeStatus(Partial, frozen=True, kw_only=True):
     addresses: list[NodeAddress] | None = None
     conditions: list[Condition] | None = None
     allocatable: dict[str, Any] | None = None
     capacity: dict[str, Any] | None = None
 
 
-class KubeNode(Partial, kw_only=True):
+class KubeNode(Partial, frozen=True, kw_only=True):
     """A ``v1`` Node object. What rules depend on is drawn from it into :class:`rulegen.model.Node`."""
 
     api_version: str = "v1"
@@ -290,11 +290,11 @@ class KubeNode(Partial, kw_only=True):
     status: NodeStatus = NodeStatus()
 
 
-class ServiceCIDRSpec(Partial):
+class ServiceCIDRSpec(Partial, frozen=True):
     cidrs: list[str] | None = None
 
 
-class ServiceCIDR(Partial, kw_only=True):
+class ServiceCIDR(Partial, frozen=True, kw_only=True):
     """A ``networking.k8s.io/v1`` ServiceCIDR."""
 
     api_version: str = "networking.k8s.io/v1"
