@@ -2,3 +2,7 @@
 
 Each function is a thin way into the rooms that do the work; see ``fixtures/conformance/README.md``.
 """
+
+from rulegen.conformance.compare import difference
+
+__all__ = ["difference"]
