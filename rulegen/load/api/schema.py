@@ -1,0 +1,318 @@
+"""Decoding as the API server decodes: every field of a known kind, its Go type, unknown fields, and nulls.
+
+``schema.json`` holds the fields of the API types, derived from the Go packages of the release by
+``conformance/schema`` (which documents its form). From it a decoder is made for each type when it is first
+needed. A decoder takes plain JSON data and gives the same data in the form in which the server prints a
+stored object: fields that are empty are left out or zero as their Go tags say, null is nothing, an empty list
+or map is no list or map (objects go through protobuf on their way to storage, which cannot tell them apart).
+
+What the server's decoder (``sigs.k8s.io/json``, case-sensitive and strict) makes of JSON:
+
+- null is allowed everywhere: it leaves a scalar or a struct zero, and makes a list, map or pointer absent;
+  in a list it makes a zero element.
+- A number is an integer only if it is written as one: ``80.0`` is refused. Integers must fit their type.
+- Names of fields must match exactly; ``nodeport`` is an unknown field, not another spelling of ``nodePort``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any, TypeAlias
+
+import msgspec
+
+from rulegen.load.api.types import FieldError, as_json, quoted
+
+
+class Problems:
+    """What decoding found: fields that do not exist, and values of the wrong type."""
+
+    __slots__ = ("unknown", "wrong")
+
+    def __init__(self) -> None:
+        self.unknown: list[FieldError] = []
+        self.wrong: list[FieldError] = []
+
+
+Decoder: TypeAlias = Callable[[Any, str, str, Problems], Any]
+"""``(value, path, owner, problems) -> value``; ``owner`` is the struct whose field is decoded."""
+
+_INTEGERS = {
+    "int": (-(2**63), 2**63 - 1),
+    "int32": (-(2**31), 2**31 - 1),
+    "int64": (-(2**63), 2**63 - 1),
+    "uint32": (0, 2**32 - 1),
+    "uint8": (0, 255),
+}
+_ZERO: Mapping[str, Any] = {"string": "", "bool": False, **dict.fromkeys(_INTEGERS, 0)}
+
+_INDEX = re.compile(r"\[\d+\]")
+_QUANTITY = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([numkKMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?")
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d([.,]\d+)?(Z|[+-]\d\d:\d\d)")
+_DURATION = re.compile(r"[+-]?(0|((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))+)")
+
+
+class Schema(msgspec.Struct, frozen=True):
+    """``schema.json`` as it is."""
+
+    kinds: dict[str, str]
+    named: dict[str, str]
+    structs: dict[str, dict[str, str]]
+
+
+@cache
+def schema() -> Schema:
+    return msgspec.json.decode(files(__package__).joinpath("schema.json").read_bytes(), type=Schema)
+
+
+def kinds() -> frozenset[str]:
+    """Every kind that can be decoded, as ``v1 Service``."""
+    return frozenset(schema().kinds)
+
+
+def decode(kind: str, value: Mapping[str, Any], problems: Problems) -> dict[str, Any]:
+    """The object in the server's form; ``kind`` is one of :func:`kinds`."""
+    decoded: dict[str, Any] = _decoder(schema().kinds[kind])(value, "", "", problems)
+    return decoded
+
+
+def _wrong(path: str, owner: str, value: object, type_name: str, note: str = "") -> FieldError:
+    """The words of Go's UnmarshalTypeError, which names the struct and the path without indexes."""
+    if isinstance(value, bool):
+        shown = "bool"
+    elif isinstance(value, int | float):
+        shown = f"number {as_json(value)}" if type_name.rsplit(".", 1)[-1] in _INTEGERS else "number"
+    elif isinstance(value, str):
+        shown = "string"
+    elif isinstance(value, list | tuple):
+        shown = "array"
+    else:
+        shown = "object"
+    place = f"Go struct field {owner}.{_INDEX.sub('', path)}" if path else "Go value"
+    return FieldError(
+        path, f"json: cannot unmarshal {shown} into {place} of type {_go_name(type_name)}{note}"
+    )
+
+
+def _go_name(type_name: str) -> str:
+    """``[]core/v1.ServicePort`` as Go prints it: ``[]v1.ServicePort``."""
+    return re.sub(r"[\w.]+/", "", type_name)
+
+
+@cache
+def _decoder(type_name: str) -> Decoder:
+    types = schema()
+    if type_name in types.structs:
+        return _struct(type_name)
+    if type_name.startswith("*"):
+        return _pointer(_decoder(type_name[1:]))
+    if type_name.startswith("[]"):
+        return _list(type_name)
+    if type_name.startswith("map["):
+        return _map(type_name)
+    underlying = types.named.get(type_name, type_name)
+    if underlying == "custom":
+        return _CUSTOM[type_name]
+    if underlying != type_name and underlying.startswith(("[]", "map[")):
+        return _decoder(underlying)
+    if underlying == "string":
+        return _scalar(str, type_name, "")
+    if underlying == "bool":
+        return _scalar(bool, type_name, False)
+    return _integer(type_name, *_INTEGERS[underlying])
+
+
+def _struct(type_name: str) -> Decoder:
+    declared = schema().structs[type_name]
+    own_name = type_name.rsplit(".", 1)[-1]
+    # Decoders are looked up when they are needed: some structs hold themselves (JSONSchemaProps and others).
+    fields: dict[str, tuple[str, bool]] = {}
+    always: dict[str, str] = {}
+    for field, text in declared.items():
+        kept = text.endswith("!")
+        bare = text.rstrip("!?")
+        fields[field] = (bare, bare.startswith("*"))
+        if kept:
+            always[field] = bare
+    decoders: dict[str, Decoder] = {}
+
+    def run(value: Any, path: str, owner: str, problems: Problems) -> Any:
+        if value is None:
+            return zero(type_name)
+        if not isinstance(value, Mapping):
+            problems.wrong.append(_wrong(path, owner, value, type_name))
+            return zero(type_name)
+        out: dict[str, Any] = {}
+        for key, each in value.items():
+            known = fields.get(key) if isinstance(key, str) else None
+            below = f"{path}.{key}" if path else str(key)
+            if known is None:
+                problems.unknown.append(FieldError(below, f"unknown field {quoted(below)}"))
+                continue
+            decoder = decoders.get(key)
+            if decoder is None:
+                decoder = decoders[key] = _decoder(known[0])
+            decoded = decoder(each, below, own_name, problems)
+            # A pointer tells its zero value from none at all; elsewhere zero is absent (omitempty).
+            if decoded or (decoded is not None and known[1]) or key in always:
+                out[key] = decoded
+        for key, bare in always.items():
+            if key not in out:
+                out[key] = zero(bare)
+        return out
+
+    return run
+
+
+def zero(type_name: str) -> Any:
+    """The zero value of a type as the server prints it: null for a list, ``{}`` and its like for a struct."""
+    types = schema()
+    if type_name in types.structs:
+        declared = types.structs[type_name].items()
+        return {field: zero(text[:-1]) for field, text in declared if text.endswith("!")}
+    if type_name in _CUSTOM_ZERO:
+        return _CUSTOM_ZERO[type_name]
+    return _ZERO.get(types.named.get(type_name, type_name))
+
+
+def _pointer(target: Decoder) -> Decoder:
+    def run(value: Any, path: str, owner: str, problems: Problems) -> Any:
+        return None if value is None else target(value, path, owner, problems)
+
+    return run
+
+
+def _list(type_name: str) -> Decoder:
+    element = type_name[2:]
+
+    def run(value: Any, path: str, owner: str, problems: Problems) -> Any:
+        if value is None:
+            return None
+        if not isinstance(value, list | tuple):
+            problems.wrong.append(_wrong(path, owner, value, type_name))
+            return None
+        decoder = _decoder(element)
+        return [decoder(each, f"{path}[{i}]", owner, problems) for i, each in enumerate(value)] or None
+
+    return run
+
+
+def _map(type_name: str) -> Decoder:
+    element = type_name.split("]", 1)[1]
+
+    def run(value: Any, path: str, owner: str, problems: Problems) -> Any:
+        if value is None:
+            return None
+        if not isinstance(value, Mapping):
+            problems.wrong.append(_wrong(path, owner, value, type_name))
+            return None
+        decoder = _decoder(element)
+        out = {}
+        for key, each in value.items():
+            if not isinstance(key, str):
+                problems.wrong.append(_wrong(path, owner, key, "string", " (as a key)"))
+                continue
+            found = len(problems.wrong)
+            out[key] = decoder(each, f"{path}.{key}", owner, problems)
+            for i in range(found, len(problems.wrong)):
+                # The server's error about a value of a map names the map only; which value it is helps.
+                fault = problems.wrong[i]
+                if fault.field == f"{path}.{key}":
+                    problems.wrong[i] = _wrong(path, owner, each, element, f" (the value of {quoted(key)})")
+        return out or None
+
+    return run
+
+
+def _scalar(python_type: type, type_name: str, nothing: Any) -> Decoder:
+    def run(value: Any, path: str, owner: str, problems: Problems) -> Any:
+        if type(value) is python_type:
+            return value
+        if value is None:
+            return nothing
+        if isinstance(value, python_type):
+            return python_type(value)
+        problems.wrong.append(_wrong(path, owner, value, type_name))
+        return nothing
+
+    return run
+
+
+def _integer(type_name: str, lowest: int, highest: int) -> Decoder:
+    def run(value: Any, path: str, owner: str, problems: Problems) -> Any:
+        if type(value) is int and lowest <= value <= highest:
+            return value
+        if value is not None:
+            problems.wrong.append(_wrong(path, owner, value, type_name))
+        return 0
+
+    return run
+
+
+def _int_or_string(value: Any, path: str, owner: str, problems: Problems) -> Any:
+    if isinstance(value, str):
+        return value
+    return _integer("int32", *_INTEGERS["int32"])(value, path, owner, problems)
+
+
+def _matching(pattern: re.Pattern[str], type_name: str, what: str) -> Decoder:
+    def run(value: Any, path: str, owner: str, problems: Problems) -> Any:
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            problems.wrong.append(_wrong(path, owner, value, type_name))
+        elif value and not pattern.fullmatch(value):
+            problems.wrong.append(FieldError(path, f"Invalid value: {quoted(value)}: {what}"))
+        return value
+
+    return run
+
+
+def _quantity(value: Any, path: str, owner: str, problems: Problems) -> Any:
+    if value is None:
+        return "0"
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        problems.wrong.append(_wrong(path, owner, value, "resource.Quantity"))
+        return "0"
+    text = value if isinstance(value, str) else as_json(value)
+    if not _QUANTITY.fullmatch(text):
+        problems.wrong.append(
+            FieldError(
+                path,
+                "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
+            )
+        )
+    return text
+
+
+def _any(value: Any, path: str, owner: str, problems: Problems) -> Any:
+    return value
+
+
+def _duration_or_number(value: Any, path: str, owner: str, problems: Problems) -> Any:
+    if type(value) is int:
+        return value
+    return _CUSTOM["meta/v1.Duration"](value, path, owner, problems)
+
+
+_CUSTOM: Mapping[str, Decoder] = {
+    "util/intstr.IntOrString": _int_or_string,
+    "api/resource.Quantity": _quantity,
+    "api/resource.QuantityValue": _quantity,
+    "api/v1.TimeOrMetaDuration": _duration_or_number,
+    "meta/v1.Time": _matching(
+        _TIME, "v1.Time", "must be a time as of RFC 3339, such as 2006-01-02T15:04:05Z"
+    ),
+    "meta/v1.Duration": _matching(_DURATION, "v1.Duration", "must be a duration, such as 1m30s"),
+    "meta/v1.FieldsV1": _any,
+}
+_CUSTOM_ZERO: Mapping[str, Any] = {
+    "util/intstr.IntOrString": 0,
+    "api/resource.Quantity": "0",
+    "api/resource.QuantityValue": "0",
+    "meta/v1.Duration": "0s",
+    "api/v1.TimeOrMetaDuration": "0s",
+}
