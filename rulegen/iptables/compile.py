@@ -1,0 +1,34 @@
+"""From a plan to iptables rules."""
+
+from __future__ import annotations
+
+from itertools import chain
+
+from rulegen.iptables.base import base
+from rulegen.iptables.fragment import Fragment, fragment, style
+from rulegen.iptables.names import hashes
+from rulegen.iptables.ruleset import PortKey, Ruleset
+from rulegen.plan import Plan, PlannedPort
+
+LARGE_CLUSTER_ENDPOINTS = 1000
+"""Above this many endpoints kube-proxy leaves comments out of the rules of service chains."""
+
+
+def compile_rules(plan: Plan) -> Ruleset:
+    """The rules that kube-proxy programs in iptables mode; the same plan always gives the same bytes."""
+    large = plan.endpoint_count > LARGE_CLUSTER_ENDPOINTS
+    look = style(plan.machine, comments=not large)
+    ports = plan.ports
+    names = iter(hashes(chain.from_iterable(map(_hashed_texts, ports))))
+    fragments: dict[PortKey, Fragment] = {}
+    for planned in ports:
+        own = next(names)
+        endpoints = [next(names) for _ in planned.choice.reachable]
+        fragments[planned.port.key] = fragment(planned, own, endpoints, look)
+    return Ruleset(plan.machine.family, base(plan.machine), fragments, large)
+
+
+def _hashed_texts(planned: PlannedPort) -> list[str]:
+    port = planned.port
+    prefix = port.name + port.protocol.lower()
+    return [prefix, *[prefix + c.address for c in planned.choice.reachable]]

@@ -1,0 +1,50 @@
+"""Names of chains: a prefix and 16 characters of a hash, as kube-proxy computes them.
+
+A chain of a service port is named by SHA-256 of ``namespace/service:port`` and the protocol in lower case, a
+chain of an endpoint by these and ``ip:port``; base32 of the first 10 bytes makes the 16 characters
+(pkg/proxy/iptables/proxier.go, ``portProtoHash``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import sha256
+
+CLUSTER = "KUBE-SVC-"
+LOCAL = "KUBE-SVL-"
+FIREWALL = "KUBE-FW-"
+EXTERNAL = "KUBE-EXT-"
+ENDPOINT = "KUBE-SEP-"
+
+PREFIXES = (CLUSTER, LOCAL, FIREWALL, EXTERNAL, ENDPOINT)
+
+_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567" + bytes(224)
+
+
+def hashes(texts: Iterable[str]) -> list[str]:
+    """The 16 characters for each text, all encoded at once.
+
+    Encoding base32 one name at a time takes longer than hashing it. Here the first 80 bits of all digests
+    are spread into bytes of five bits by three shifts of one large integer, then mapped to letters.
+    """
+    digests = b"".join([sha256(text.encode()).digest() for text in texts])
+    lanes = len(digests) // 16  # two lanes of 40 bits in 64 for each digest
+    if not lanes:
+        return []
+    spread = bytearray(8 * lanes)
+    for k in range(5):
+        spread[3 + k :: 16] = digests[k::32]
+        spread[11 + k :: 16] = digests[5 + k :: 32]
+    bits = int.from_bytes(spread, "big")
+    for low, high, shift in (
+        (0x00000000_000FFFFF, 0x000000FF_FFF00000, 12),
+        (0x000003FF_000003FF, 0x000FFC00_000FFC00, 6),
+        (0x001F001F_001F001F, 0x03E003E0_03E003E0, 3),
+    ):
+        bits = (bits & _repeated(low, lanes)) | ((bits & _repeated(high, lanes)) << shift)
+    letters = bits.to_bytes(8 * lanes, "big").translate(_ALPHABET).decode("ascii")
+    return [letters[start : start + 16] for start in range(0, len(letters), 16)]
+
+
+def _repeated(mask: int, lanes: int) -> int:
+    return int.from_bytes(mask.to_bytes(8, "big") * lanes, "big")

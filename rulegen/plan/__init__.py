@@ -1,0 +1,73 @@
+"""From objects to decisions: service ports, their endpoints, and why each endpoint is used or not.
+
+Every backend starts from a :class:`Plan`.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from rulegen.model import Cluster, Family, Node, ProxyConfig
+from rulegen.plan.choice import Choice, Topology, choose
+from rulegen.plan.endpoints import Candidate, candidates, slices_by_service
+from rulegen.plan.machine import Detector, Machine, machine
+from rulegen.plan.ports import ServicePort, service_ports, skip_reason
+from rulegen.versions import DEFAULT_VERSION, Features, features
+
+__all__ = [
+    "Candidate",
+    "Choice",
+    "Detector",
+    "Machine",
+    "Plan",
+    "PlannedPort",
+    "ServicePort",
+    "Topology",
+    "choose",
+    "machine",
+    "plan",
+    "service_ports",
+    "skip_reason",
+]
+
+
+class PlannedPort(msgspec.Struct, frozen=True, gc=False):
+    """A service port, all endpoints found for it (sorted by address), and those chosen."""
+
+    port: ServicePort
+    found: list[Candidate]
+    choice: Choice
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """Everything that a backend needs for one node and family; ``ports`` in their fixed order."""
+
+    machine: Machine
+    features: Features
+    ports: list[PlannedPort]
+    service_cidrs: tuple[str, ...] = ()
+
+    @property
+    def endpoint_count(self) -> int:
+        """All endpoints of all service ports, used or not: what kube-proxy measures a cluster's size by."""
+        return sum(len(planned.found) for planned in self.ports)
+
+
+def plan(
+    cluster: Cluster, node: Node, config: ProxyConfig, family: Family, version: str = DEFAULT_VERSION
+) -> Plan:
+    """Plan one family of one node. The order of the input does not matter."""
+    facts = machine(node, config, family)
+    known = features(version)
+    slices = slices_by_service(cluster.slices, family)
+    node_name, zone = facts.node_name, facts.zone
+    planned = []
+    for port in service_ports(cluster.services, family, config.feature_gates):
+        pieces = slices.get((port.namespace, port.service))
+        if pieces:
+            found = candidates(pieces, port.port_name, port.protocol, node_name, node_hints=known.node_hints)
+        else:
+            found = []
+        planned.append(PlannedPort(port, found, choose(port, found, node_name, zone)))
+    cidrs = tuple(cidr for item in cluster.service_cidrs for cidr in item.spec.cidrs or ())
+    return Plan(facts, known, planned, cidrs)

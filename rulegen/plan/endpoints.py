@@ -1,0 +1,103 @@
+"""The endpoints that a service port finds in EndpointSlices, merged and sorted as kube-proxy does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from rulegen.model import Endpoint, EndpointSlice, Family
+from rulegen.plan.addresses import canonical
+
+SERVICE_NAME_LABEL = "kubernetes.io/service-name"
+HEADLESS_LABEL = "service.kubernetes.io/headless"
+
+
+class Candidate(msgspec.Struct, frozen=True, gc=False):
+    """One endpoint of a service port (pkg/proxy/endpoint.go, 1.37).
+
+    ``address`` is ``ip:port`` (``[ip]:port``), the name and the sort key of the endpoint. ``zones`` and
+    ``nodes`` are its hints, None where it has none. ``source`` is the endpoint as the slice has it.
+    """
+
+    address: str
+    ip: str
+    local: bool
+    ready: bool
+    serving: bool
+    terminating: bool
+    zones: frozenset[str] | None
+    nodes: frozenset[str] | None
+    source: Endpoint
+
+
+def slices_by_service(
+    slices: Iterable[EndpointSlice], family: Family
+) -> dict[tuple[str, str], list[EndpointSlice]]:
+    """The slices that kube-proxy follows in this family, by (namespace, Service), each list by slice name.
+
+    Slices of the other family or of FQDNs, of headless Services (the informer's label selector) and without
+    a Service are passed over.
+    """
+    found: dict[tuple[str, str], list[EndpointSlice]] = {}
+    for piece in slices:
+        if piece.address_type != family:
+            continue
+        metadata = piece.metadata
+        labels = metadata.labels
+        if not labels or HEADLESS_LABEL in labels:
+            continue
+        service = labels.get(SERVICE_NAME_LABEL)
+        if not service or not metadata.name or not metadata.namespace:
+            continue
+        found.setdefault((metadata.namespace, service), []).append(piece)
+    for pieces in found.values():
+        if len(pieces) > 1:
+            pieces.sort(key=lambda piece: piece.metadata.name)
+    return found
+
+
+def candidates(
+    slices: Sequence[EndpointSlice], port_name: str, protocol: str, node_name: str, *, node_hints: bool = True
+) -> list[Candidate]:
+    """The endpoints of one service port, without duplicates, sorted by address.
+
+    A port of a slice counts where its name and protocol are those of the service port and it has a number.
+    Of two endpoints with the same address the later one that is not terminating wins (a pod's address may be
+    given to a new pod before the old one is gone); slices are taken by name, so the result is fixed.
+    """
+    found: dict[str, Candidate] = {}
+    for piece in slices:
+        for port in piece.ports or ():
+            if not port.port or port.name != port_name or (port.protocol or "TCP") != protocol:
+                continue
+            suffix = f":{port.port}"
+            for endpoint in piece.endpoints or ():
+                if not endpoint.addresses:
+                    continue
+                candidate = _candidate(endpoint, suffix, node_name, node_hints)
+                if candidate.address not in found or not candidate.terminating:
+                    found[candidate.address] = candidate
+    return [found[address] for address in sorted(found)]
+
+
+def _candidate(endpoint: Endpoint, suffix: str, node_name: str, node_hints: bool) -> Candidate:
+    text = endpoint.addresses[0]
+    ip = canonical(text) or text
+    address = f"[{ip}]{suffix}" if ":" in ip else ip + suffix
+    local = bool(node_name) and endpoint.node_name == node_name
+    conditions = endpoint.conditions
+    hints = endpoint.hints
+    if conditions is None:
+        ready, serving, terminating = True, True, False
+    else:
+        ready = conditions.ready is not False
+        serving = conditions.serving is not False
+        terminating = conditions.terminating is True
+    zones = nodes = None
+    if hints is not None:
+        if hints.for_zones:
+            zones = frozenset([zone.name for zone in hints.for_zones])
+        if hints.for_nodes and node_hints:
+            nodes = frozenset([node.name for node in hints.for_nodes])
+    return Candidate(address, ip, local, ready, serving, terminating, zones, nodes, endpoint)
