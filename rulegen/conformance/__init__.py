@@ -4,5 +4,6 @@ Each function is a thin way into the rooms that do the work; see ``fixtures/conf
 """
 
 from rulegen.conformance.compare import difference
+from rulegen.conformance.rules import replay
 
-__all__ = ["difference"]
+__all__ = ["difference", "replay"]

@@ -16,7 +16,7 @@ FILTER_CHAINS = (
 NAT_CHAINS = ("KUBE-SERVICES", "KUBE-NODEPORTS", "KUBE-POSTROUTING", "KUBE-MARK-MASQ")
 KUBELET_CHAIN = "KUBE-FIREWALL"
 
-LOCALHOST_COUNTER = "localhost_nodeports_accepted_pkts"
+LOCALHOST_COUNTER = "localhost_nps_accepted_pkts"
 INVALID_COUNTER = "ct_state_invalid_dropped_pkts"
 
 

@@ -10,6 +10,7 @@ import msgspec
 Family: TypeAlias = Literal["IPv4", "IPv6"]
 Mode: TypeAlias = Literal["iptables", "ipvs", "nftables", "userspace"]
 
+MODES: tuple[Mode, ...] = ("iptables", "ipvs", "nftables", "userspace")
 FAMILIES: tuple[Family, Family] = ("IPv4", "IPv6")
 
 

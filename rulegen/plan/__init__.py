@@ -8,6 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from rulegen.model import Cluster, Family, Node, ProxyConfig
+from rulegen.plan.addresses import networks_of
 from rulegen.plan.choice import Choice, Topology, choose
 from rulegen.plan.endpoints import Candidate, candidates, slices_by_service
 from rulegen.plan.machine import Detector, Machine, machine
@@ -54,9 +55,18 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 def plan(
-    cluster: Cluster, node: Node, config: ProxyConfig, family: Family, version: str = DEFAULT_VERSION
+    cluster: Cluster,
+    node: Node,
+    config: ProxyConfig,
+    family: Family,
+    version: str = DEFAULT_VERSION,
+    service_cidrs: tuple[str, ...] | None = None,
 ) -> Plan:
-    """Plan one family of one node. The order of the input does not matter."""
+    """Plan one family of one node. The order of the input does not matter.
+
+    ``service_cidrs`` are the cluster's Service CIDRs of the family; by default those of its ServiceCIDR
+    objects. Raises ValueError for a version without a profile.
+    """
     facts = machine(node, config, family)
     known = features(version)
     slices = slices_by_service(cluster.slices, family)
@@ -69,5 +79,7 @@ def plan(
         else:
             found = []
         planned.append(PlannedPort(port, found, choose(port, found, node_name, zone)))
-    cidrs = tuple(cidr for item in cluster.service_cidrs for cidr in item.spec.cidrs or ())
-    return Plan(facts, known, planned, cidrs)
+    if service_cidrs is None:
+        given = sorted({cidr for item in cluster.service_cidrs for cidr in item.spec.cidrs or ()})
+        service_cidrs = tuple(map(str, networks_of(given, family)))
+    return Plan(facts, known, planned, service_cidrs)
