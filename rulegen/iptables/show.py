@@ -1,0 +1,267 @@
+"""The rules of one Service, in the order in which a packet meets them, with what each does.
+
+Everything here is read from the text of the compiled rules: notes and trees say nothing that a rule does not.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Collection, Mapping, Sequence
+
+import msgspec
+
+from rulegen.backend import Branch, ShownRule
+from rulegen.iptables.names import CLUSTER, ENDPOINT, EXTERNAL, FIREWALL, LOCAL, PREFIXES
+from rulegen.iptables.ruleset import Ruleset
+from rulegen.plan import ServicePort
+
+# A packet meets nat before filter: destinations are rewritten on the way in, filter sees the new ones.
+_SHARED = {
+    "nat": ("KUBE-SERVICES", "KUBE-NODEPORTS"),
+    "filter": ("KUBE-NODEPORTS", "KUBE-EXTERNAL-SERVICES", "KUBE-SERVICES", "KUBE-PROXY-FIREWALL"),
+}
+_KINDS = (FIREWALL, EXTERNAL, CLUSTER, LOCAL, ENDPOINT)
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """A rule as its options tell: what is matched, the target, and what the target is told."""
+
+    matches: Mapping[str, str]
+    target: str
+    told: Mapping[str, str]
+
+
+def read(rule: str) -> Rule:
+    """Read a rule (without ``-A CHAIN``). An option that is negated has its name behind ``! ``."""
+    words = shlex.split(rule)
+    matches: dict[str, str] = {}
+    told: dict[str, str] = {}
+    target = ""
+    into = matches
+    index = 0
+    negation = ""
+    while index < len(words):
+        word = words[index]
+        if word == "!":
+            negation = "! "
+            index += 1
+            continue
+        value = ""
+        if index + 1 < len(words) and words[index + 1] != "!" and not words[index + 1].startswith("-"):
+            value = words[index + 1]
+            index += 1
+        if word == "-j":
+            target, into = value, told
+        elif word != "-m":
+            into[negation + word] = value
+        negation = ""
+        index += 1
+    return Rule(matches, target, told)
+
+
+def rules(ruleset: Ruleset, ports: Collection[ServicePort]) -> list[ShownRule]:
+    """All rules of these service ports: shared chains first, then their own, nat before filter."""
+    numbers = _numbers(ruleset)
+    shown: list[ShownRule] = []
+    for port in ports:
+        fragment = ruleset.fragments.get(port.key)
+        if fragment is None:
+            continue
+        for table, shared, own in (
+            ("nat", fragment.nat_shared, fragment.nat_rules),
+            ("filter", fragment.filter_rules, ""),
+        ):
+            by_chain: dict[str, list[str]] = {}
+            for line in (shared + own).splitlines():
+                chain, _, rule = line[3:].partition(" ")
+                by_chain.setdefault(chain, []).append(rule)
+            for chain in _in_order(table, by_chain):
+                for number, rule in enumerate(by_chain[chain], 1):
+                    if chain in _SHARED[table]:
+                        number = numbers[table, chain, rule]
+                    shown.append(
+                        ShownRule(
+                            table=table, chain=chain, number=number, rule=rule, note=note(chain, read(rule))
+                        )
+                    )
+    return shown
+
+
+def _numbers(ruleset: Ruleset) -> dict[tuple[str, str, str], int]:
+    """The place of every rule of a shared chain."""
+    numbers: dict[tuple[str, str, str], int] = {}
+    counts: dict[tuple[str, str], int] = {}
+    base = ruleset.base
+    for table, head, tail in (
+        ("filter", base.filter_head, base.filter_tail),
+        ("nat", base.nat_head, base.nat_tail),
+    ):
+        texts = [head]
+        for fragment in ruleset.fragments.values():
+            texts.append(fragment.nat_shared if table == "nat" else fragment.filter_rules)
+        texts.append(tail)
+        for line in "".join(texts).splitlines():
+            chain, _, rule = line[3:].partition(" ")
+            counts[table, chain] = counts.get((table, chain), 0) + 1
+            numbers[table, chain, rule] = counts[table, chain]
+    return numbers
+
+
+def _in_order(table: str, chains: Collection[str]) -> list[str]:
+    def place(chain: str) -> int:
+        if chain in _SHARED[table]:
+            return _SHARED[table].index(chain)
+        return next(10 + i for i, prefix in enumerate(_KINDS) if chain.startswith(prefix))
+
+    return sorted(chains, key=place)
+
+
+def note(chain: str, rule: Rule) -> str:
+    """What a rule of a service chain does, in a few words."""
+    who = _who(rule)
+    target = rule.target
+    if target == "KUBE-MARK-MASQ":
+        if chain.startswith(ENDPOINT):
+            return "the endpoint reaches itself through the Service: masquerade, or it would answer itself"
+        return f"{who or 'all traffic'}: masquerade"
+    if target == "DNAT":
+        kept = ", and remember the client" if "--set" in rule.matches else ""
+        return f"send to {rule.told['--to-destination']}{kept}"
+    if target == "REJECT":
+        return f"{who}: refuse, {_reason(rule)}"
+    if target == "DROP":
+        if chain == "KUBE-PROXY-FIREWALL":
+            return f"{who}: drop what no source range let through"
+        return f"{who}: drop, {_reason(rule)}"
+    if target == "ACCEPT":
+        return "let health checks of the load balancer in"
+    if "--rcheck" in rule.matches:
+        return f"a client seen here in the last {rule.matches['--seconds']} s stays at this endpoint"
+    if "--probability" in rule.matches:
+        return f"{float(rule.matches['--probability']):.4%} of what comes this far"
+    if target.startswith(ENDPOINT):
+        return "all that is left"
+    if not target:
+        return "the rest falls through, to be dropped in KUBE-PROXY-FIREWALL"
+    return f"{who or 'all the rest'}: go to {target}"
+
+
+def _reason(rule: Rule) -> str:
+    comment = rule.matches.get("--comment", "")
+    return comment.partition(" has ")[2] or comment
+
+
+def _who(rule: Rule) -> str:
+    """Which traffic a rule of a Service matches, in words."""
+    matches = rule.matches
+    source = ""
+    if "! -s" in matches:
+        source = f"source outside {matches['! -s']}"
+    elif "! -i" in matches:
+        source = f"not from {matches['! -i']}"
+    elif "-s" in matches:
+        source = f"source {matches['-s']}"
+    elif "-i" in matches:
+        source = f"from {matches['-i']}"
+    elif matches.get("--src-type") == "LOCAL":
+        source = "from the node itself"
+    if source:
+        return source
+    if "--dport" not in matches:
+        return ""
+    port = f"{matches['--dport']}/{matches.get('-p', '')}"
+    if "-d" in matches:
+        ip = matches["-d"]
+        return f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
+    return f"any local address :{port}"
+
+
+def endpoint_chains(ruleset: Ruleset, port: ServicePort) -> Mapping[str, str]:
+    """Endpoint address -> its chain, for the endpoints that have one."""
+    fragment = ruleset.fragments.get(port.key)
+    found: dict[str, str] = {}
+    for line in fragment.nat_rules.splitlines() if fragment else ():
+        before, separator, address = line.partition(" --to-destination ")
+        if separator:
+            found[address] = before.split(" ", 2)[1]
+    return found
+
+
+def tree(ruleset: Ruleset, ports: Sequence[ServicePort]) -> list[Branch]:
+    """For each hook, the ways from the shared chains to the endpoints of these ports."""
+    nat: list[Branch] = []
+    node_ports: list[Branch] = []
+    refused: list[Branch] = []
+    for port in ports:
+        fragment = ruleset.fragments.get(port.key)
+        if fragment is None:
+            continue
+        own: dict[str, list[Rule]] = {}
+        for line in fragment.nat_rules.splitlines():
+            chain, _, text = line[3:].partition(" ")
+            own.setdefault(chain, []).append(read(text))
+        drawn: set[str] = set()
+        for line in fragment.nat_shared.splitlines():
+            chain, _, text = line[3:].partition(" ")
+            rule = read(text)
+            branch = Branch(
+                label=_who(rule),
+                note=_destination_kind(chain, rule),
+                children=(_chain_branch(rule.target, own, drawn),),
+            )
+            (node_ports if chain == "KUBE-NODEPORTS" else nat).append(branch)
+        for line in fragment.filter_rules.splitlines():
+            chain, _, text = line[3:].partition(" ")
+            rule = read(text)
+            refused.append(Branch(label=_who(rule), note=note(chain, rule), children=()))
+    branches: list[Branch] = []
+    if node_ports:
+        nat.append(Branch(label="KUBE-NODEPORTS", note="any local address", children=tuple(node_ports)))
+    if nat:
+        services = Branch(label="KUBE-SERVICES", children=tuple(nat))
+        branches.append(Branch(label="nat PREROUTING, OUTPUT", children=(services,)))
+    if refused:
+        branches.append(Branch(label="filter INPUT, FORWARD, OUTPUT", children=tuple(refused)))
+    return branches
+
+
+def _destination_kind(chain: str, rule: Rule) -> str:
+    if chain == "KUBE-NODEPORTS":
+        return "node port"
+    comment = rule.matches.get("--comment", "")
+    return comment.partition(" ")[2]
+
+
+def _chain_branch(chain: str, own: Mapping[str, list[Rule]], drawn: set[str]) -> Branch:
+    """A chain with its ways on; a chain that was drawn before is only named."""
+    if chain in drawn:
+        return Branch(label=chain, note="as above")
+    drawn.add(chain)
+    children: list[Branch] = []
+    rules = own.get(chain, [])
+    left = 1.0
+    for rule in rules:
+        target = rule.target
+        if target.startswith(ENDPOINT) and "--rcheck" in rule.matches:
+            continue
+        if target.startswith(ENDPOINT):
+            share = left * float(rule.matches.get("--probability", "1"))
+            left -= share
+            children.append(_endpoint_branch(target, own, f"{share:.0%}" if share < 1 else "all"))
+        elif target == "KUBE-MARK-MASQ":
+            children.append(Branch(label=f"{_who(rule) or 'everything'}: masquerade"))
+        elif target.startswith(PREFIXES):
+            follow = _chain_branch(target, own, drawn)
+            where = _who(rule)
+            label = f"{where}: {follow.label}" if where else follow.label
+            children.append(Branch(label=label, note=follow.note, children=follow.children))
+        elif not target:
+            children.append(Branch(label="everything else", note="dropped in KUBE-PROXY-FIREWALL"))
+    sticky = next((rule.matches["--seconds"] for rule in rules if "--rcheck" in rule.matches), None)
+    hint = f"a client stays at its endpoint for {sticky} s" if sticky else ""
+    return Branch(label=chain, note=hint, children=tuple(children))
+
+
+def _endpoint_branch(chain: str, own: Mapping[str, list[Rule]], share: str) -> Branch:
+    address = next(rule.told["--to-destination"] for rule in own[chain] if rule.target == "DNAT")
+    return Branch(label=f"{share:>4}  {chain}  -> {address}")
