@@ -14,7 +14,7 @@ def replay(scenario: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """The rules of a recorded scenario, by family, in the recorded form."""
     case = from_scenario(scenario)
     mode = backend(case.mode)
-    rules = {}
+    rules: dict[str, dict[str, Any]] = {}
     for family in case.families:
         cidrs = case.service_cidrs.get(family)
         planned = plan(case.cluster, case.node, case.config, family, case.version, cidrs)

@@ -96,10 +96,9 @@ def _numbers(ruleset: Ruleset) -> dict[tuple[str, str, str], int]:
         ("filter", base.filter_head, base.filter_tail),
         ("nat", base.nat_head, base.nat_tail),
     ):
-        texts = [head]
-        for fragment in ruleset.fragments.values():
-            texts.append(fragment.nat_shared if table == "nat" else fragment.filter_rules)
-        texts.append(tail)
+        fragments = ruleset.fragments.values()
+        owned = [f.nat_shared if table == "nat" else f.filter_rules for f in fragments]
+        texts = [head, *owned, tail]
         for line in "".join(texts).splitlines():
             chain, _, rule = line[3:].partition(" ")
             counts[table, chain] = counts.get((table, chain), 0) + 1
