@@ -1,0 +1,6 @@
+package localnodeportproxy
+
+// Detach keeps the proxy from listening: the name it is given is not one that can be looked up.
+func (p *LocalNodePortProxy) Detach() {
+	p.listenIP = "no address"
+}

@@ -1,0 +1,7 @@
+package nftables
+
+func (proxier *Proxier) detachListeners() {
+	if proxier.localhostNodePortProxy != nil {
+		proxier.localhostNodePortProxy.Detach()
+	}
+}
