@@ -1,0 +1,68 @@
+"""Endpoints and EndpointSlices in the form in which those of real controllers were recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from rulegen import controllers
+from rulegen.controllers import names
+from rulegen.load.defaults import fill_service
+from rulegen.model import Cluster, Endpoints, EndpointSlice, KubeNode, Pod, Service
+
+_Kind = TypeVar("_Kind")
+
+
+def slices(objects: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The EndpointSlices that the controllers make of ``objects`` (Node, Pod, Service, Endpoints).
+
+    As recorded: no name but ``metadata.namePrefix``, no owners and uids, endpoints sorted by address, and
+    null for a list without members.
+    """
+    return [_recorded_slice(each) for each in controllers.endpoint_slices(_cluster(objects))]
+
+
+def endpoints(objects: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The Endpoints that the endpoints controller makes of ``objects``, without uids."""
+    return [_recorded_endpoints(each) for each in controllers.endpoints(_cluster(objects))]
+
+
+def _cluster(objects: Iterable[Mapping[str, Any]]) -> Cluster:
+    listed = list(objects)
+
+    def of(kind: type[_Kind]) -> tuple[_Kind, ...]:
+        wanted = "Node" if kind is KubeNode else kind.__name__
+        return tuple(msgspec.convert(each, kind) for each in listed if each.get("kind") == wanted)
+
+    return Cluster(
+        services=tuple(map(fill_service, of(Service))),
+        endpoints=of(Endpoints),
+        pods=of(Pod),
+        nodes=of(KubeNode),
+    )
+
+
+def _recorded_slice(endpoint_slice: EndpointSlice) -> dict[str, Any]:
+    data: dict[str, Any] = msgspec.to_builtins(endpoint_slice)
+    data |= {"apiVersion": endpoint_slice.api_version, "kind": endpoint_slice.kind}
+    metadata = data["metadata"]
+    metadata["namePrefix"] = names.base(metadata.pop("generateName"))
+    del metadata["name"], metadata["ownerReferences"]
+    data["ports"] = data.get("ports") or None
+    data["endpoints"] = sorted(data.get("endpoints") or (), key=lambda each: each["addresses"]) or None
+    for each in data["endpoints"] or ():
+        each.get("targetRef", {}).pop("uid", None)
+    return data
+
+
+def _recorded_endpoints(made: Endpoints) -> dict[str, Any]:
+    data: dict[str, Any] = msgspec.to_builtins(made)
+    data |= {"apiVersion": made.api_version, "kind": made.kind}
+    for subset in data.get("subsets") or ():
+        for port in subset.get("ports") or ():
+            port.setdefault("protocol", "TCP")
+        for each in (*subset.get("addresses", ()), *subset.get("notReadyAddresses", ())):
+            each.get("targetRef", {}).pop("uid", None)
+    return data

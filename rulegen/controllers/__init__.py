@@ -1,0 +1,20 @@
+"""What the cluster's controllers make of objects: Pods and Services become endpoints."""
+
+from rulegen.controllers.complete import (
+    Completion,
+    EndpointSource,
+    complete,
+    endpoint_slices,
+    endpoints,
+)
+from rulegen.controllers.pods import PodDecision, explain
+
+__all__ = [
+    "Completion",
+    "EndpointSource",
+    "PodDecision",
+    "complete",
+    "endpoint_slices",
+    "endpoints",
+    "explain",
+]
