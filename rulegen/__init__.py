@@ -1,1 +1,58 @@
-"""Compile, diff, trace and try the node rules that Kubernetes Services turn into."""
+"""Compile, diff, trace and try the node rules that Kubernetes Services turn into.
+
+    import rulegen
+
+    cluster = rulegen.load("manifests/")
+    rules = rulegen.compile(cluster, mode="iptables")["IPv4"]
+
+The names below are the stable Python API; what they need is imported when they are first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from rulegen import conformance
+    from rulegen.api import compile, load, text
+    from rulegen.load.errors import LoadError, Problem
+    from rulegen.model import Cluster, Node, ProxyConfig
+
+__all__ = [
+    "Cluster",
+    "LoadError",
+    "Node",
+    "Problem",
+    "ProxyConfig",
+    "compile",
+    "conformance",
+    "load",
+    "text",
+]
+
+_HOMES = {
+    "Cluster": "rulegen.model",
+    "LoadError": "rulegen.load.errors",
+    "Node": "rulegen.model",
+    "Problem": "rulegen.load.errors",
+    "ProxyConfig": "rulegen.model",
+    "compile": "rulegen.api",
+    "load": "rulegen.api",
+    "text": "rulegen.api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "conformance":
+        return import_module("rulegen.conformance")
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'rulegen' has no attribute {name!r}")
+    return getattr(import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -31,19 +31,27 @@ class ShownRule(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Branch(msgspec.Struct, frozen=True, kw_only=True):
-    """A node of the tree that a packet may walk: a label, an explanation, what follows."""
+    """A node of the tree that a packet may walk: a label, an explanation, what follows.
+
+    ``endpoint`` is the ``ip:port`` that a leaf sends to, for whoever knows more about it (its pod, its node).
+    """
 
     label: str
     note: str = ""
+    endpoint: str = ""
     children: tuple[Branch, ...] = ()
 
 
 class Form(msgspec.Struct, frozen=True, kw_only=True):
-    """An output form of a mode: its name after ``-o``, what it is, and how it is written."""
+    """An output form of a mode: its name after ``-o``, what it is, and how it is written.
+
+    ``joins`` says that the texts of both families may stand behind each other in one file.
+    """
 
     name: str
     help: str
     write: Callable[[Any], str]
+    joins: bool = False
 
 
 class Backend(Protocol):

@@ -263,4 +263,4 @@ def _chain_branch(chain: str, own: Mapping[str, list[Rule]], drawn: set[str]) ->
 
 def _endpoint_branch(chain: str, own: Mapping[str, list[Rule]], share: str) -> Branch:
     address = next(rule.told["--to-destination"] for rule in own[chain] if rule.target == "DNAT")
-    return Branch(label=f"{share:>4}  {chain}  -> {address}")
+    return Branch(label=f"{share:>4}  {chain}  -> {address}", endpoint=address)

@@ -1,0 +1,261 @@
+"""Why each endpoint of a Service is used on this node, or is not.
+
+Every answer is drawn from the choice that the rules were made from; nothing is decided twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from rulegen.model import Endpoint, EndpointSlice
+from rulegen.plan.addresses import canonical, join_host_port
+from rulegen.plan.choice import Topology
+from rulegen.plan.endpoints import HEADLESS_LABEL, SERVICE_NAME_LABEL, Candidate
+
+if TYPE_CHECKING:
+    from rulegen.plan import Plan, PlannedPort
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """One endpoint as it was found, and what becomes of it on this node.
+
+    ``address`` is ``ip:port``, or the bare address where no port of the Service is served. ``source`` names
+    the EndpointSlice, ``order`` is the endpoint's place among those found for the port (from 1; 0 where it
+    was not taken up). ``cluster`` and ``local`` say which set it is in, ``internal`` and ``external`` whether
+    such traffic may reach it from here.
+    """
+
+    address: str
+    pod: str
+    node: str
+    zone: str
+    source: str
+    order: int
+    ready: bool
+    cluster: bool
+    local: bool
+    internal: bool
+    external: bool
+    why: str
+
+
+class PortVerdicts(msgspec.Struct, frozen=True):
+    """All endpoints of one service port, in the order of the rules; then those that were passed over."""
+
+    name: str
+    protocol: str
+    family: str
+    verdicts: list[Verdict]
+    summary: str
+
+
+def explain(plan: Plan, slices: Iterable[EndpointSlice], namespace: str, service: str) -> list[PortVerdicts]:
+    """Explain the endpoints of one Service for the node and family of ``plan``."""
+    own = [
+        piece
+        for piece in slices
+        if piece.metadata.namespace == namespace
+        and (piece.metadata.labels or {}).get(SERVICE_NAME_LABEL) == service
+    ]
+    own.sort(key=lambda piece: piece.metadata.name)
+    explained = []
+    for planned in plan.ports:
+        if (planned.port.namespace, planned.port.service) == (namespace, service):
+            verdicts = _taken(plan, planned, own) + _passed_over(planned, own)
+            explained.append(
+                PortVerdicts(
+                    planned.port.name,
+                    planned.port.protocol,
+                    planned.port.family,
+                    verdicts,
+                    _summary(plan, planned),
+                )
+            )
+    return explained
+
+
+def _taken(plan: Plan, planned: PlannedPort, own: Sequence[EndpointSlice]) -> list[Verdict]:
+    sources = {id(endpoint): piece.metadata.name for piece in own for endpoint in piece.endpoints or ()}
+    cluster = {c.address for c in planned.choice.cluster}
+    local = {c.address for c in planned.choice.local}
+    port = planned.port
+    verdicts = []
+    for order, c in enumerate(planned.found, 1):
+        in_cluster, in_local = c.address in cluster, c.address in local
+        verdicts.append(
+            Verdict(
+                address=c.address,
+                pod=_pod(c.source),
+                node=c.source.node_name or "",
+                zone=c.source.zone or "",
+                source=sources.get(id(c.source), ""),
+                order=order,
+                ready=c.ready,
+                cluster=in_cluster,
+                local=in_local,
+                internal=in_local if port.internal_local else in_cluster,
+                external=port.accessible and (in_local if port.external_local else in_cluster),
+                why=_why(plan, planned, c, in_cluster=in_cluster, in_local=in_local),
+            )
+        )
+    return verdicts
+
+
+def _why(plan: Plan, planned: PlannedPort, c: Candidate, *, in_cluster: bool, in_local: bool) -> str:
+    port, choice = planned.port, planned.choice
+    if in_cluster or in_local:
+        if c.ready:
+            return _limits(planned, c, in_cluster=in_cluster, in_local=in_local)
+        where = "on this node" if in_local and not in_cluster else "anywhere"
+        return f"terminating but still serving: nothing is ready {where}"
+    if not c.ready:
+        if c.terminating and c.serving:
+            return "terminating, and others are ready"
+        if c.terminating:
+            return "terminating, and no longer serving"
+        return "not ready, and not terminating"
+    if choice.topology is Topology.SAME_ZONE and port.uses_cluster:
+        zones = ", ".join(sorted(c.zones or ()))
+        return f"zone hints: this node is in {plan.machine.zone}, the endpoint is for {zones}"
+    if choice.topology is Topology.SAME_NODE and port.uses_cluster:
+        nodes = ", ".join(sorted(c.nodes or ()))
+        return f"node hints: this node is {plan.machine.node_name}, the endpoint is for {nodes}"
+    return _elsewhere(c)
+
+
+def _limits(planned: PlannedPort, c: Candidate, *, in_cluster: bool, in_local: bool) -> str:
+    """For an endpoint in use: what it is not used for."""
+    port = planned.port
+    if in_cluster and port.uses_local and not in_local:
+        kinds = [
+            kind
+            for kind, limited in (("internal", port.internal_local), ("external", port.external_local))
+            if limited
+        ]
+        return f"ready; not for {' and '.join(kinds)} traffic: policy Local, {_elsewhere(c)}"
+    if in_local and port.uses_cluster and not in_cluster:
+        return "ready; only for traffic under the policy Local: hints keep other traffic away"
+    return "ready"
+
+
+def _elsewhere(c: Candidate) -> str:
+    node = c.source.node_name
+    return f"on node {node}" if node else "on no node that is known"
+
+
+def _passed_over(planned: PlannedPort, own: Sequence[EndpointSlice]) -> list[Verdict]:
+    """Endpoints in the Service's slices that this port does not take up."""
+    port = planned.port
+    taken = {id(c.source): c.address for c in planned.found}
+    winners = {c.address: c for c in planned.found}
+    verdicts = []
+    for piece in own:
+        reason = _slice_reason(planned, piece)
+        served = [
+            p.port
+            for p in piece.ports or ()
+            if p.port and p.name == port.port_name and (p.protocol or "TCP") == port.protocol
+        ]
+        for endpoint in piece.endpoints or ():
+            if id(endpoint) in taken:
+                continue
+            address = endpoint.addresses[0] if endpoint.addresses else ""
+            why = reason
+            if not why:
+                ip = canonical(address) or address
+                if not address:
+                    why = "no address"
+                else:
+                    address = join_host_port(ip, served[0] or 0)
+                    winner = winners.get(address)
+                    other = winner.source if winner else None
+                    why = f"the same address as {_pod(other) or 'another endpoint'}, which counts"
+            verdicts.append(
+                Verdict(
+                    address=address,
+                    pod=_pod(endpoint),
+                    node=endpoint.node_name or "",
+                    zone=endpoint.zone or "",
+                    source=piece.metadata.name,
+                    order=0,
+                    ready=endpoint.conditions is None or endpoint.conditions.ready is not False,
+                    cluster=False,
+                    local=False,
+                    internal=False,
+                    external=False,
+                    why=why,
+                )
+            )
+    return verdicts
+
+
+def _slice_reason(planned: PlannedPort, piece: EndpointSlice) -> str:
+    """Why nothing of a slice counts for the port; empty where it does."""
+    port = planned.port
+    if piece.address_type == "FQDN":
+        return "a domain name: kube-proxy follows addresses only"
+    if piece.address_type != port.family:
+        return f"wrong family: {piece.address_type}, these are the {port.family} rules"
+    if HEADLESS_LABEL in (piece.metadata.labels or {}):
+        return f"its slice has the label {HEADLESS_LABEL}"
+    matching = [
+        p for p in piece.ports or () if p.name == port.port_name and (p.protocol or "TCP") == port.protocol
+    ]
+    if not matching:
+        wanted = f"{port.port_name or '(unnamed)'}/{port.protocol}"
+        offered = ", ".join(f"{p.name or '(unnamed)'}/{p.protocol or 'TCP'}" for p in piece.ports or ())
+        return f"port not served: the Service wants {wanted}, the slice has {offered or 'none'}"
+    if not any(p.port for p in matching):
+        return "port not served: its port has no number"
+    return ""
+
+
+def _pod(endpoint: Endpoint | None) -> str:
+    reference = endpoint.target_ref if endpoint is not None else None
+    return reference.name if reference is not None else ""
+
+
+def _summary(plan: Plan, planned: PlannedPort) -> str:
+    port, found, choice = planned.port, planned.found, planned.choice
+    if not found:
+        return "No endpoint was found: connections are refused."
+    ready = sum(c.ready for c in found)
+    parts = [f"{ready} of {len(found)} {'is' if len(found) == 1 else 'are'} ready"]
+    if not choice.usable:
+        return f"{parts[0]}: connections are refused."
+    machine = plan.machine
+    if choice.topology is Topology.SAME_ZONE:
+        parts.append(
+            "zone hints are honoured because every ready endpoint has one"
+            f" and one is for this node's zone, {machine.zone}"
+        )
+    elif choice.topology is Topology.SAME_NODE:
+        parts.append("node hints are honoured because every ready endpoint has one and one is for this node")
+    elif port.uses_cluster and any(c.zones or c.nodes for c in found):
+        parts.append(f"hints are not honoured: {_unhonoured(found, machine.zone)}")
+    for kind, policy in (
+        ("internal", port.internal_local),
+        ("external", port.external_local and port.accessible),
+    ):
+        if policy and not choice.local:
+            parts.append(f"{kind} traffic is dropped: policy Local, and no usable endpoint is on this node")
+    return "; ".join(parts) + "."
+
+
+def _unhonoured(found: Sequence[Candidate], zone: str) -> str:
+    ready = [c for c in found if c.ready]
+    if not ready:
+        return "no endpoint is ready"
+    if not all(c.zones for c in ready) and not all(c.nodes for c in ready):
+        return "not every ready endpoint has one"
+    if not zone and not all(c.nodes for c in ready):
+        return "this node has no zone label"
+    return f"none is for this node or its zone ({zone or 'none'})"
+
+
+def with_chains(verdicts: Sequence[Verdict], chains: Mapping[str, str]) -> list[tuple[Verdict, str]]:
+    """Each verdict with the chain or element that stands for its endpoint, ``""`` where there is none."""
+    return [(v, chains.get(v.address, "") if v.order else "") for v in verdicts]
