@@ -18,7 +18,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from rulegen import conformance
     from rulegen.api import compile, load, text
-    from rulegen.load.errors import LoadError, Problem
+    from rulegen.load.problems import LoadError, Problem
     from rulegen.model import Cluster, Node, ProxyConfig
 
 __all__ = [
@@ -35,9 +35,9 @@ __all__ = [
 
 _HOMES = {
     "Cluster": "rulegen.model",
-    "LoadError": "rulegen.load.errors",
+    "LoadError": "rulegen.load.problems",
     "Node": "rulegen.model",
-    "Problem": "rulegen.load.errors",
+    "Problem": "rulegen.load.problems",
     "ProxyConfig": "rulegen.model",
     "compile": "rulegen.api",
     "load": "rulegen.api",

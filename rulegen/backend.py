@@ -97,3 +97,16 @@ def modes() -> list[str]:
     from rulegen.model.node import MODES
 
     return [mode for mode in MODES if find_spec(f"rulegen.{mode}") is not None]
+
+
+def document(mode: Backend, rulesets: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
+    """The rules of several families as one piece of plain data.
+
+    A mode whose kernel interface has a JSON form of its own (nft) prints that one: its backend has a
+    ``document`` too, which takes the rulesets by family.
+    """
+    own = getattr(mode, "document", None)
+    if own is not None:
+        native: dict[str, Any] = own(rulesets)
+        return native
+    return {**about, "families": {family: mode.data(ruleset) for family, ruleset in rulesets.items()}}

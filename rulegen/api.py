@@ -1,0 +1,67 @@
+"""The Python API: load objects, compile rules, write them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import IO, Any, TypeAlias
+
+from rulegen.backend import backend
+from rulegen.collector import paused
+from rulegen.load.config import proxy_config
+from rulegen.load.scenario import node_of
+from rulegen.load.sources import load as load_all
+from rulegen.model import FAMILIES, Cluster, Family, Node, ProxyConfig
+from rulegen.plan import plan
+from rulegen.versions import DEFAULT_VERSION
+
+Source: TypeAlias = str | IO[str] | IO[bytes] | Mapping[str, Any] | Sequence[Mapping[str, Any]]
+
+
+def load(
+    *sources: Source, recursive: bool = False, strict: bool = False, namespace: str = "default"
+) -> Cluster:
+    """Read Kubernetes objects: defaults applied, validated, endpoints completed as the controllers would.
+
+    A source is a path to a file or directory, ``-`` for standard input, an open stream, or objects as plain
+    data. Raises :class:`rulegen.LoadError` with every problem that was found.
+    """
+    from rulegen.controllers import complete
+
+    loaded = load_all(*sources, recursive=recursive, strict=strict, namespace=namespace)
+    return complete(loaded.cluster).cluster
+
+
+def compile(
+    cluster: Cluster,
+    node: Node | Mapping[str, Any] | None = None,
+    config: ProxyConfig | Mapping[str, Any] | None = None,
+    mode: str | None = None,
+    version: str = DEFAULT_VERSION,
+    families: Sequence[Family] = FAMILIES,
+) -> dict[Family, Any]:
+    """The rules of a node, by family; the type of a ruleset is the mode's own.
+
+    ``node`` and ``config`` may be plain data (a node file's form, a KubeProxyConfiguration); by default a
+    plain node and the configuration found among the objects. ``mode`` wins over the configuration's. Raises
+    ValueError for an unknown mode or version.
+    """
+    if not isinstance(node, Node):
+        node = node_of(node or {})
+    if not isinstance(config, ProxyConfig):
+        config = proxy_config(config if config is not None else cluster.proxy_configuration, mode)
+    chosen = backend(mode or config.mode)
+    rules: dict[Family, Any] = {}
+    with paused():
+        for family in families:
+            rules[family] = chosen.compile_rules(plan(cluster, node, config, family, version))
+    return rules
+
+
+def text(ruleset: Any, form: str | None = None, mode: str = "iptables") -> str:
+    """A ruleset as text, in one of its mode's forms (by default the first one, such as ``restore``)."""
+    forms = backend(mode).forms
+    for candidate in forms:
+        if form in (None, candidate.name):
+            return candidate.write(ruleset)
+    known = ", ".join(candidate.name for candidate in forms)
+    raise ValueError(f"unknown form {form!r}; {mode} has {known}")

@@ -1,0 +1,146 @@
+"""What every command reads: objects, the node, kube-proxy's configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from rulegen.backend import Backend, backend
+from rulegen.cli.output import note
+from rulegen.collector import paused
+from rulegen.controllers import complete
+from rulegen.load.config import proxy_config
+from rulegen.load.node import node_facts
+from rulegen.load.problems import LoadError
+from rulegen.load.sources import Loaded, load
+from rulegen.model import FAMILIES, Cluster, Family, Node, ProxyConfig, Service
+from rulegen.plan import Plan, plan, skip_reason
+from rulegen.plan.machine import detect_node_ips
+
+
+class Inputs(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a command works on: read, checked, completed."""
+
+    cluster: Cluster
+    node: Node
+    config: ProxyConfig
+    backend: Backend
+    version: str
+
+    def plan(self, family: Family) -> Plan:
+        return plan(self.cluster, self.node, self.config, family, self.version)
+
+    def primary(self) -> Family:
+        """The family of the node's first address."""
+        return detect_node_ips(self.node, self.config)[0]
+
+    def families(self, wanted: str | None) -> tuple[Family, ...]:
+        """The family asked for, or all that have rules: the primary first."""
+        if wanted is not None:
+            return (family_named(wanted),)
+        first = self.primary()
+        return (first, *(family for family in FAMILIES if family != first))
+
+    def service(self, name: str, namespace: str) -> Service:
+        """The Service that a user means by ``NAME``, ``svc/NAME`` or ``service/NAME``; LookupError if none."""
+        kind, slash, rest = name.partition("/")
+        if slash:
+            if kind not in ("svc", "service", "services"):
+                raise LookupError(f"{name}: a Service is meant, as in svc/{rest}")
+            name = rest
+        for service in self.cluster.services:
+            if (service.metadata.namespace, service.metadata.name) == (namespace, name):
+                return service
+        known = sorted(f"{s.metadata.namespace}/{s.metadata.name}" for s in self.cluster.services)
+        listed = ", ".join(known[:10]) + (f" and {len(known) - 10} more" if len(known) > 10 else "")
+        raise LookupError(f'services "{name}" not found in namespace {namespace}; found: {listed or "none"}')
+
+
+def family_named(text: str) -> Family:
+    """``IPv4`` or ``IPv6`` from what a user writes (``ipv4``, ``4``, ``6``, ...)."""
+    match text.lower().removeprefix("ip").removeprefix("v"):
+        case "4":
+            return "IPv4"
+        case "6":
+            return "IPv6"
+    raise ValueError(f'--family "{text}": must be IPv4 or IPv6')
+
+
+def read_objects(
+    files: Sequence[str] | None, *, recursive: bool, strict: bool, namespace: str, extra: Sequence[str] = ()
+) -> Loaded:
+    """Read manifests; warnings go to standard error. Raises LoadError with all problems."""
+    if not files:
+        raise ValueError("nothing to read: name a file or directory with -f (- is standard input)")
+    loaded = load(*files, *extra, recursive=recursive, strict=strict, namespace=namespace)
+    for warning in loaded.warnings:
+        note(f"warning: {warning}")
+    if loaded.skipped:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(loaded.skipped.items()))
+        note(f"passed over: {kinds}")
+    return loaded
+
+
+def read(
+    files: Sequence[str] | None,
+    *,
+    recursive: bool = False,
+    strict: bool = False,
+    namespace: str = "default",
+    mode: str | None = None,
+    node: str | None = None,
+    node_file: str | None = None,
+    node_ips: Sequence[str] | None = None,
+    interfaces: Sequence[str] | None = None,
+    nfacct: bool | None = None,
+    liberal: bool | None = None,
+    config: str | None = None,
+    version: str = "1.37",
+) -> Inputs:
+    """Read what a command needs. Raises LoadError, ValueError."""
+    with paused():
+        extra = [config] if config is not None else []
+        loaded = read_objects(files, recursive=recursive, strict=strict, namespace=namespace, extra=extra)
+        completed = complete(loaded.cluster)
+    for text in completed.notes:
+        note(text)
+    facts, notes = node_facts(
+        completed.cluster,
+        name=node,
+        file=node_file,
+        ips=node_ips,
+        interfaces=interfaces,
+        nfacct=nfacct,
+        conntrack_tcp_be_liberal=liberal,
+    )
+    for text in notes:
+        note(text)
+    settings = proxy_config(completed.cluster.proxy_configuration, mode)
+    return Inputs(
+        cluster=completed.cluster,
+        node=facts,
+        config=settings,
+        backend=backend(settings.mode),
+        version=version,
+    )
+
+
+def compile_families(inputs: Inputs, families: Sequence[Family]) -> Mapping[Family, Any]:
+    """The rulesets of these families."""
+    with paused():
+        return {family: inputs.backend.compile_rules(inputs.plan(family)) for family in families}
+
+
+def without_rules(inputs: Inputs, families: Sequence[Family]) -> list[str]:
+    """A line for each Service that gets no rules in any of the families, with the reason."""
+    lines = []
+    for service in inputs.cluster.services:
+        reasons = [skip_reason(service, family) for family in families]
+        if all(reasons):
+            lines.append(f"{service.metadata.namespace}/{service.metadata.name}: no rules ({reasons[0]})")
+    return lines
+
+
+__all__ = ["Inputs", "LoadError", "compile_families", "family_named", "read", "read_objects", "without_rules"]

@@ -1,0 +1,67 @@
+"""The `rulegen` command: registers the commands and keeps tracebacks from users."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from rulegen.cli import explain, render, show, validate
+
+app = typer.Typer(
+    name="rulegen",
+    help="Compile, diff, trace and try the node rules that Kubernetes Services turn into.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+
+for _module in (render, show, explain, validate):
+    _module.register(app)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from rulegen import __version__
+        from rulegen.versions import VERSIONS
+
+        print(f"rulegen {__version__} (kube-proxy {', '.join(sorted(VERSIONS))})")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(
+        False, "--version", help="Print versions and exit.", callback=_version, is_eager=True
+    ),
+) -> None:
+    del version
+
+
+def main() -> None:
+    """Run the command line; exit codes 0, 1 (a difference, not delivered), 2 (an error)."""
+    from rulegen.load.problems import LoadError
+
+    try:
+        app()
+    except LoadError as error:
+        for problem in error.problems:
+            print(problem, file=sys.stderr)
+        count = len(error.problems)
+        print(f"{count} error{'s' if count != 1 else ''}; nothing was printed.", file=sys.stderr)
+        sys.exit(2)
+    except (ValueError, OSError) as error:
+        if isinstance(error, BrokenPipeError):
+            # The reader (head, less) has what it wanted; Python would complain once more at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(141)
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

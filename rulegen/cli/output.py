@@ -1,0 +1,81 @@
+"""How results are printed: data on standard output, notes on standard error, colour on a terminal only."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import typer
+
+from rulegen.backend import Branch
+
+
+def colourful(stream: Any) -> bool:
+    """Whether colour may be used on a stream: a terminal, and NO_COLOR (https://no-color.org) not set."""
+    return not os.environ.get("NO_COLOR") and bool(stream.isatty())
+
+
+def paint(text: str, colour: str, *, bold: bool = False, stream: Any = None) -> str:
+    return typer.style(text, fg=colour, bold=bold) if colourful(stream or sys.stdout) else text
+
+
+def note(text: str) -> None:
+    """A note for the person at the terminal; never part of the data."""
+    print(paint(text, "yellow", stream=sys.stderr), file=sys.stderr)
+
+
+def emit(text: str) -> None:
+    """Data: whole text, with a newline at its end."""
+    sys.stdout.write(text if text.endswith("\n") or not text else text + "\n")
+
+
+def dump(data: Any, form: str) -> None:
+    """Plain data as ``json`` or ``yaml``."""
+    if form == "json":
+        emit(json.dumps(data, indent=2, ensure_ascii=False))
+        return
+    import yaml
+
+    emit(yaml.dump(data, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True, width=1000))
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Columns as wide as their widest cell, three blanks between them; the last one is not padded."""
+    lines = [list(header), *map(list, rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(header) - 1)]
+    text = []
+    for line in lines:
+        cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=False)]
+        text.append("   ".join([*cells, line[-1]]).rstrip())
+    text[0] = paint(text[0], "bright_white", bold=True)
+    return "\n".join(text) + "\n"
+
+
+def tree(branches: Sequence[Branch], *, about: dict[str, str] | None = None) -> str:
+    """A tree in box-drawing characters; ``about`` says more of an endpoint's address."""
+    lines: list[str] = []
+    for branch in branches:
+        lines.append(_label(branch, about or {}))
+        _grow(branch.children, "", lines, about or {})
+    return "\n".join(lines) + "\n" if lines else ""
+
+
+def _grow(children: Sequence[Branch], indent: str, lines: list[str], about: dict[str, str]) -> None:
+    # Notes of neighbours that have any stand below each other.
+    width = max((len(child.label) for child in children if child.note), default=0)
+    for index, child in enumerate(children):
+        last = index == len(children) - 1
+        lines.append(f"{indent}{'└─' if last else '├─'} {_label(child, about, width)}")
+        _grow(child.children, indent + ("   " if last else "│  "), lines, about)
+
+
+def _label(branch: Branch, about: dict[str, str], width: int = 0) -> str:
+    label = branch.label
+    if branch.endpoint and branch.endpoint in about:
+        label += f"  ({about[branch.endpoint]})"
+    if branch.note:
+        label = f"{branch.label.ljust(width)}   " + paint(branch.note, "cyan")
+    return label

@@ -1,0 +1,126 @@
+"""``rulegen render``: the rules of a node."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rulegen.cli import options
+
+if TYPE_CHECKING:
+    from rulegen.backend import Form
+    from rulegen.cli.inputs import Inputs
+
+EXAMPLES = """
+Examples:
+
+\b
+  # What kube-proxy gives to iptables-restore on this node
+  rulegen render -f manifests/ --node n1
+\b
+  # Try it in a network namespace of your own
+  rulegen render -f manifests/ --with-jumps | ip netns exec lab iptables-restore --noflush
+\b
+  # A cluster as it is, another mode, as JSON
+  kubectl get svc,endpointslices,nodes -A -o json | rulegen render -f - --node n1 --mode nftables -o json
+"""
+
+
+def register(app: typer.Typer) -> None:
+    app.command(epilog=EXAMPLES)(render)
+
+
+def render(
+    files: options.Files = None,
+    recursive: options.Recursive = False,
+    strict: options.Strict = False,
+    namespace: options.Namespace = "default",
+    mode: options.Mode = None,
+    family: options.FamilyName = None,
+    node: options.NodeName = None,
+    node_file: options.NodeFile = None,
+    node_ip: options.NodeIP = None,
+    interface: options.Interface = None,
+    nfacct: options.Nfacct = None,
+    liberal: options.Liberal = None,
+    config: options.Config = None,
+    version: options.Version = "1.37",
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="json, yaml, or a text form of the mode: restore (iptables); ipvsadm, ipset, restore, "
+            "script, table (ipvs); nft (nftables).",
+        ),
+    ] = None,
+    with_jumps: Annotated[
+        bool, typer.Option("--with-jumps", help="Also install the jumps from the kernel's own chains.")
+    ] = False,
+) -> None:
+    """Print the rules of a node, as kube-proxy would program them."""
+    from rulegen.cli.inputs import read
+
+    inputs = read(
+        files,
+        recursive=recursive,
+        strict=strict,
+        namespace=namespace,
+        mode=mode,
+        node=node,
+        node_file=node_file,
+        node_ips=node_ip,
+        interfaces=interface,
+        nfacct=nfacct,
+        liberal=liberal,
+        config=config,
+        version=version,
+    )
+    if output in ("json", "yaml"):
+        _print_data(inputs, family, output)
+    else:
+        _print_text(inputs, family, _form(inputs, output, with_jumps=with_jumps))
+
+
+def _form(inputs: Inputs, output: str | None, *, with_jumps: bool) -> Form:
+    forms = inputs.backend.forms
+    name = output or forms[0].name
+    if with_jumps:
+        name += "-with-jumps"
+    for form in forms:
+        if form.name == name:
+            return form
+    if with_jumps:
+        raise ValueError(
+            f"--with-jumps does not go with -o {output or forms[0].name} in {inputs.config.mode} mode"
+        )
+    known = ", ".join(form.name for form in forms if not form.name.endswith("-with-jumps"))
+    raise ValueError(f"-o {name}: unknown in {inputs.config.mode} mode; known: {known}, json, yaml")
+
+
+def _print_text(inputs: Inputs, family: str | None, form: Form) -> None:
+    from rulegen.cli.inputs import compile_families, without_rules
+    from rulegen.cli.output import emit, note
+
+    families = inputs.families(family)
+    if not form.joins:
+        # The texts of the families are for two programs (iptables-restore, ip6tables-restore).
+        others, families = families[1:], families[:1]
+        for other in others:
+            if any(port.port for port in inputs.plan(other).ports):
+                note(f"these are the {families[0]} rules; --family {other} prints the others")
+    for line in without_rules(inputs, families):
+        note(line)
+    for ruleset in compile_families(inputs, families).values():
+        emit(form.write(ruleset))
+
+
+def _print_data(inputs: Inputs, family: str | None, form: str) -> None:
+    from rulegen.backend import document
+    from rulegen.cli.inputs import compile_families
+    from rulegen.cli.output import dump
+
+    rulesets = compile_families(inputs, inputs.families(family))
+    about: dict[str, Any] = {"mode": inputs.config.mode, "version": inputs.version, "node": inputs.node.name}
+    dump(document(inputs.backend, rulesets, about), form)
