@@ -44,18 +44,18 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
         return (first, *(family for family in FAMILIES if family != first))
 
     def service(self, name: str, namespace: str) -> Service:
-        """The Service that a user means by ``NAME``, ``svc/NAME`` or ``service/NAME``; LookupError if none."""
+        """The Service that ``NAME``, ``svc/NAME`` or ``service/NAME`` means. Raises ValueError if none."""
         kind, slash, rest = name.partition("/")
         if slash:
             if kind not in ("svc", "service", "services"):
-                raise LookupError(f"{name}: a Service is meant, as in svc/{rest}")
+                raise ValueError(f"{name}: a Service is meant, as in svc/{rest}")
             name = rest
         for service in self.cluster.services:
             if (service.metadata.namespace, service.metadata.name) == (namespace, name):
                 return service
         known = sorted(f"{s.metadata.namespace}/{s.metadata.name}" for s in self.cluster.services)
         listed = ", ".join(known[:10]) + (f" and {len(known) - 10} more" if len(known) > 10 else "")
-        raise LookupError(f'services "{name}" not found in namespace {namespace}; found: {listed or "none"}')
+        raise ValueError(f'services "{name}" not found in namespace {namespace}; found: {listed or "none"}')
 
 
 def family_named(text: str) -> Family:

@@ -61,6 +61,15 @@ def main() -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception as error:
+        if os.environ.get("RULEGEN_DEBUG"):
+            raise
+        print(
+            f"error: this is a fault of rulegen: {type(error).__name__}: {error}\n"
+            "Please report it with the command and its input; RULEGEN_DEBUG=1 shows where it happened.",
+            file=sys.stderr,
+        )
+        sys.exit(3)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ Files = Annotated[
     typer.Option(
         "--filename",
         "-f",
-        help="File or directory with manifests or `kubectl get -o yaml|json` output; - is standard input. Repeatable.",
+        help="File or directory: manifests or `kubectl get -o yaml` output; - is standard input. Repeatable.",
         rich_help_panel=INPUT,
     ),
 ]
@@ -55,7 +55,8 @@ NodeFile = Annotated[
     str | None,
     typer.Option(
         "--node-file",
-        help="Facts about the machine (YAML or JSON): name, labels, ips, podCIDRs, interfaces, nfacct, conntrackTCPBeLiberal.",
+        help="Facts about the machine, YAML or JSON: name, labels, ips, podCIDRs, interfaces, nfacct, "
+        "conntrackTCPBeLiberal.",
         rich_help_panel=NODE,
     ),
 ]
