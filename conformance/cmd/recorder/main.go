@@ -11,16 +11,19 @@ import (
 	"os"
 
 	"k8s.io/klog/v2"
+	"rulegen/conformance/generate"
 	"rulegen/conformance/record"
 	"rulegen/conformance/scenario"
 )
 
 const usage = `usage:
-  recorder record   < scenarios.jsonl > cases.jsonl
+  recorder record < scenarios.jsonl > cases.jsonl
+  recorder generate -seed S -count N [-first I] -mode MODE > scenarios.jsonl
 `
 
 var commands = map[string]func(ctx context.Context, args []string, in io.Reader, out io.Writer) error{
-	"record": recordAll,
+	"record":   recordAll,
+	"generate": generateAll,
 }
 
 func main() {
@@ -52,4 +55,28 @@ func recordAll(ctx context.Context, args []string, in io.Reader, out io.Writer) 
 		}
 		return encoder.Encode(scenario.Case{Scenario: raw, Expected: expected})
 	})
+}
+
+func generateAll(_ context.Context, args []string, _ io.Reader, out io.Writer) error {
+	flags := flag.NewFlagSet("generate", flag.ExitOnError)
+	seed := flags.Uint64("seed", 1, "the same seed gives the same scenarios")
+	first := flags.Int("first", 0, "number of the first scenario")
+	count := flags.Int("count", 100, "how many scenarios")
+	mode := flags.String("mode", generate.IPTables, "iptables, ipvs or nftables")
+	minor := flags.Int("minor", record.Minor, "N of Kubernetes 1.N")
+	_ = flags.Parse(args)
+	for i := *first; i < *first+*count; i++ {
+		made, err := generate.Scenario(*seed, i, *mode, *minor)
+		if err != nil {
+			return err
+		}
+		line, err := made.Encode()
+		if err != nil {
+			return err
+		}
+		if _, err := out.Write(line); err != nil {
+			return err
+		}
+	}
+	return nil
 }
