@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 
 import msgspec
 
@@ -66,38 +67,53 @@ def candidates(
     Of two endpoints with the same address the later one that is not terminating wins (a pod's address may be
     given to a new pod before the old one is gone); slices are taken by name, so the result is fixed.
     """
-    found: dict[str, Candidate] = {}
+    found: list[Candidate] = []
+    take = found.append
     for piece in slices:
         for port in piece.ports or ():
             if not port.port or port.name != port_name or (port.protocol or "TCP") != protocol:
                 continue
             suffix = f":{port.port}"
+            # One flat loop: it runs once for every endpoint of the cluster.
             for endpoint in piece.endpoints or ():
                 if not endpoint.addresses:
                     continue
-                candidate = _candidate(endpoint, suffix, node_name, node_hints)
-                if candidate.address not in found or not candidate.terminating:
-                    found[candidate.address] = candidate
-    return [found[address] for address in sorted(found)]
+                text = endpoint.addresses[0]
+                ip = canonical(text) or text
+                conditions = endpoint.conditions
+                hints = endpoint.hints
+                zones = nodes = None
+                if hints is not None:
+                    if hints.for_zones:
+                        zones = frozenset([zone.name for zone in hints.for_zones])
+                    if hints.for_nodes and node_hints:
+                        nodes = frozenset([node.name for node in hints.for_nodes])
+                take(
+                    Candidate(
+                        f"[{ip}]{suffix}" if ":" in ip else ip + suffix,
+                        ip,
+                        endpoint.node_name == node_name and bool(node_name),
+                        conditions is None or conditions.ready is not False,
+                        conditions is None or conditions.serving is not False,
+                        conditions is not None and conditions.terminating is True,
+                        zones,
+                        nodes,
+                        endpoint,
+                    )
+                )
+    addresses = {candidate.address for candidate in found}
+    if len(addresses) < len(found):
+        found = _merged(found)
+    found.sort(key=_by_address)
+    return found
 
 
-def _candidate(endpoint: Endpoint, suffix: str, node_name: str, node_hints: bool) -> Candidate:
-    text = endpoint.addresses[0]
-    ip = canonical(text) or text
-    address = f"[{ip}]{suffix}" if ":" in ip else ip + suffix
-    local = bool(node_name) and endpoint.node_name == node_name
-    conditions = endpoint.conditions
-    hints = endpoint.hints
-    if conditions is None:
-        ready, serving, terminating = True, True, False
-    else:
-        ready = conditions.ready is not False
-        serving = conditions.serving is not False
-        terminating = conditions.terminating is True
-    zones = nodes = None
-    if hints is not None:
-        if hints.for_zones:
-            zones = frozenset([zone.name for zone in hints.for_zones])
-        if hints.for_nodes and node_hints:
-            nodes = frozenset([node.name for node in hints.for_nodes])
-    return Candidate(address, ip, local, ready, serving, terminating, zones, nodes, endpoint)
+_by_address = attrgetter("address")
+
+
+def _merged(found: Sequence[Candidate]) -> list[Candidate]:
+    merged: dict[str, Candidate] = {}
+    for candidate in found:
+        if candidate.address not in merged or not candidate.terminating:
+            merged[candidate.address] = candidate
+    return list(merged.values())

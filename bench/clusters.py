@@ -1,0 +1,85 @@
+"""Clusters of any size for benchmarks: the same objects every time."""
+
+from __future__ import annotations
+
+import msgspec
+
+from rulegen.model import Cluster, Endpoint, EndpointSlice, Node, ProxyConfig, Service, ServicePort
+from rulegen.model.objects import EndpointConditions, EndpointPort, Metadata, ObjectReference, ServiceSpec
+
+NODE = Node(
+    name="node-0",
+    labels={"topology.kubernetes.io/zone": "zone-a"},
+    ips=("192.168.0.1",),
+    pod_cidrs=("10.128.0.0/24",),
+    interfaces={"lo": ("127.0.0.1/8",), "eth0": ("192.168.0.1/16",)},
+)
+CONFIG = ProxyConfig(cluster_cidrs=("10.128.0.0/9",))
+CLUSTER_IPS = 96 << 16
+POD_IPS = 128 << 16
+
+
+def address(base: int, number: int) -> str:
+    value = base + number
+    return f"10.{value >> 16 & 255}.{value >> 8 & 255}.{value & 255}"
+
+
+def service(number: int) -> Service:
+    ip = address(CLUSTER_IPS, number)
+    return Service(
+        metadata=Metadata(name=f"svc-{number}", namespace=f"ns-{number % 50}"),
+        spec=ServiceSpec(
+            ports=[ServicePort(port=80, name="http", target_port=8080)],
+            selector={"app": f"svc-{number}"},
+            cluster_ip=ip,
+            cluster_ips=[ip],
+            ip_families=["IPv4"],
+            ip_family_policy="SingleStack",
+            internal_traffic_policy="Cluster",
+        ),
+    )
+
+
+def endpoint_slice(number: int, endpoints: int, shift: int = 0) -> EndpointSlice:
+    """The slice of a Service; ``shift`` gives its last endpoint another address."""
+    ends = []
+    for index in range(endpoints):
+        ip = address(POD_IPS, number * endpoints + index)
+        if shift and index == endpoints - 1:
+            ip = address(255 << 16, shift)
+        ends.append(
+            Endpoint(
+                addresses=[ip],
+                conditions=EndpointConditions(True, True, False),
+                node_name=f"node-{index}",
+                zone="zone-a",
+                target_ref=ObjectReference(
+                    kind="Pod", namespace=f"ns-{number % 50}", name=f"svc-{number}-{index}"
+                ),
+            )
+        )
+    return EndpointSlice(
+        metadata=Metadata(
+            name=f"svc-{number}-abcde",
+            namespace=f"ns-{number % 50}",
+            labels={"kubernetes.io/service-name": f"svc-{number}"},
+        ),
+        address_type="IPv4",
+        endpoints=ends,
+        ports=[EndpointPort(name="http", port=8080, protocol="TCP")],
+    )
+
+
+def cluster(services: int, endpoints: int) -> Cluster:
+    """ClusterIP Services with one port each, every endpoint ready, one slice a Service."""
+    return Cluster(
+        services=tuple(service(number) for number in range(services)),
+        slices=tuple(endpoint_slice(number, endpoints) for number in range(services)),
+    )
+
+
+def listing(services: int, endpoints: int) -> bytes:
+    """The same objects as ``kubectl get services,endpointslices -A -o json`` prints them."""
+    objects = cluster(services, endpoints)
+    items = [*objects.services, *objects.slices]
+    return msgspec.json.encode({"apiVersion": "v1", "kind": "List", "metadata": {}, "items": items})
