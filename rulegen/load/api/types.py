@@ -115,6 +115,10 @@ def duplicate(field: str, value: object) -> FieldError:
     return FieldError(field, f"Duplicate value: {_plain(value)}")
 
 
+def duplicate_json(field: str, value: object) -> FieldError:
+    return FieldError(field, f"Duplicate value: {as_json(value)}")
+
+
 def forbidden(field: str, detail: str) -> FieldError:
     return FieldError(field, f"Forbidden: {detail}")
 
