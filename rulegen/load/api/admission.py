@@ -109,7 +109,9 @@ def _store(
         errors = allocate(decoded, name_in_use(metadata), server)
         if errors:
             return errors
-    return rules.validate(decoded, stored=False) or check_resource_version(metadata)
+    errors = rules.validate(decoded, stored=False) or check_resource_version(metadata)
+    metadata.pop("resourceVersion", None)
+    return errors
 
 
 def _finish_service(service: Object, server: Server, *, placeholders: bool) -> None:

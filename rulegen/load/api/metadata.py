@@ -151,7 +151,7 @@ def _check_owners(owners: list[Mapping[str, Any]]) -> Errors:
         for part in ("kind", "name", "uid"):
             if not owner.get(part):
                 errors.append(required(f"{field}.{part}", "must not be empty"))
-        if version == "v1" and owner.get("kind") == "Event":
+        if version in ("v1", "/v1") and owner.get("kind") == "Event":
             detail = "/v1, Kind=Event is disallowed from being an owner"
             errors.append(FieldError(field, f"Invalid value: {as_json(_owner(owner))}: {detail}"))
         if owner.get("controller"):

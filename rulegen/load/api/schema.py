@@ -306,7 +306,7 @@ _CUSTOM: Mapping[str, Decoder] = {
     "meta/v1.Time": _matching(
         _TIME, "v1.Time", "must be a time as of RFC 3339, such as 2006-01-02T15:04:05Z"
     ),
-    "meta/v1.Duration": _matching(_DURATION, "v1.Duration", "must be a duration, such as 1m30s"),
+    "meta/v1.Duration": _matching(_DURATION, "string", "must be a duration, such as 1m30s"),
     "meta/v1.FieldsV1": _any,
 }
 _CUSTOM_ZERO: Mapping[str, Any] = {
