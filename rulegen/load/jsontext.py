@@ -1,0 +1,149 @@
+"""JSON texts: one value or several in a row, cut into objects without decoding what they hold."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, TypeAlias
+
+import msgspec
+
+from rulegen.load.places import Place, json_place
+
+Text: TypeAlias = bytes | msgspec.Raw
+
+_SPACE = b" \t\r\n"
+_BETWEEN = re.compile(rb"[\s,]*")
+_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
+_BYTE = re.compile(r" \(byte (\d+)\)$")
+
+
+class JsonError(Exception):
+    """A text that is no JSON. ``line`` counts from 0 in the text given."""
+
+    def __init__(self, line: int, message: str) -> None:
+        super().__init__(message)
+        self.line = line
+        self.message = message
+
+
+class Envelope(msgspec.Struct, rename="camel"):
+    """What tells a list of objects from an object, and one object from another."""
+
+    kind: Any = None
+    api_version: Any = None
+    items: msgspec.Raw = msgspec.Raw(b"")
+
+
+_ENVELOPE = msgspec.json.Decoder(Envelope)
+_ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def values(text: bytes) -> Iterator[tuple[int, bytes]]:
+    """Each JSON value of a text and the line where it begins. Raises :class:`JsonError`.
+
+    Whether a value is well-formed inside is found out when it is decoded.
+    """
+    position, line = _skip(text, 0, 0)
+    while position < len(text):
+        end = _end_of_value(text, position)
+        yield line, text[position:end]
+        line += text.count(b"\n", position, end)
+        position, line = _skip(text, end, line)
+
+
+def _skip(text: bytes, position: int, line: int) -> tuple[int, int]:
+    rest = len(text) - len(text[position:].lstrip(_SPACE))
+    return rest, line + text.count(b"\n", position, rest)
+
+
+def _end_of_value(text: bytes, start: int) -> int:
+    """Usually a text is one value, which msgspec sees faster than anything here could."""
+    try:
+        _SKIM.decode(text[start:] if start else text)
+    except (msgspec.MsgspecError, RecursionError):
+        pass
+    else:
+        return len(text)
+    depth = 0
+    for bracket in _BRACKETS.finditer(text, start):
+        word = bracket.group()
+        if word in b"{[":
+            depth += 1
+        elif word in b"}]":
+            depth -= 1
+            if depth <= 0:
+                return bracket.end()
+    return len(text)
+
+
+_SKIM = msgspec.json.Decoder(msgspec.Raw)
+
+
+def envelope(value: Text) -> Envelope:
+    """Kind and version of an object. Raises :class:`JsonError`."""
+    try:
+        return _ENVELOPE.decode(value)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
+        raise json_error(value, error) from None
+
+
+def items(raw: bytes, line: int) -> Iterator[tuple[int, msgspec.Raw]]:
+    """The elements of a JSON list, each with its line; ``line`` is that of the list. Raises JsonError.
+
+    The elements are views: they are not copied out of the text.
+    """
+    try:
+        elements = _ITEMS.decode(raw)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
+        raise json_error(raw, error) from None
+    position = raw.find(b"[") + 1
+    counted = 0
+    for element in elements:
+        between = _BETWEEN.match(raw, position)
+        start = between.end() if between else position
+        line += raw.count(b"\n", counted, start)
+        counted = start
+        position = start + memoryview(element).nbytes
+        yield line, element
+
+
+def data(value: Text) -> Any:
+    """A JSON value as plain data. Raises :class:`JsonError`."""
+    try:
+        return msgspec.json.decode(value)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
+        raise json_error(value, error) from None
+
+
+def json_error(text: Text, error: Exception) -> JsonError:
+    """What msgspec says of a text that is no JSON, with the line that it means."""
+    value = bytes(text)
+    if isinstance(error, RecursionError):
+        return JsonError(0, "nested too deep")
+    if isinstance(error, UnicodeError):
+        return JsonError(0, "a string is not valid UTF-8")
+    message = str(error)
+    found = _BYTE.search(message)
+    if found:
+        at = min(int(found[1]), len(value))
+        return JsonError(value.count(b"\n", 0, at), message[: found.start()])
+    if "truncated" in message:
+        return JsonError(value.rstrip(_SPACE).count(b"\n"), "JSON is cut off: the text ends too early")
+    return JsonError(0, message)
+
+
+def repeats(value: Text) -> bool:
+    """Whether an object may have a key twice: then it says more than what is left of it once it is read.
+
+    Other spellings of the same text (escapes, exponents) look like a repetition too.
+    """
+    try:
+        compact = msgspec.json.format(value, indent=-1)
+        return len(msgspec.json.encode(msgspec.json.decode(value))) != len(compact)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError):
+        return True
+
+
+def place_of(value: Text) -> Place:
+    return json_place(bytes(value).decode("utf-8", "replace"))

@@ -1,0 +1,171 @@
+"""Manifests as users have them, from the file to the typed object."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from rulegen.load import LoadError, load, load_configuration, node_facts
+
+WEB = """\
+# the shop's front
+apiVersion: v1
+kind: Service
+metadata:
+  name: web
+spec:
+  type: NodePort
+  clusterIP: 10.96.0.10
+  ports:
+  - port: 80
+    nodePort: 30080
+"""
+
+SLICE = """\
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata:
+  name: web-abc
+  labels: {kubernetes.io/service-name: web}
+addressType: IPv4
+ports:
+- {name: "", port: 8080}
+endpoints:
+- addresses: [10.180.0.5]
+"""
+
+
+def test_a_file_with_two_documents_gives_two_objects_with_defaults_and_where_they_stand(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "web.yaml"
+    file.write_text(WEB + "---\n" + SLICE)
+    cluster = load(file).cluster
+    service, endpoint_slice = cluster.services[0], cluster.slices[0]
+    assert service.metadata.namespace == "default"
+    assert service.spec.ports is not None
+    assert service.spec.ports[0].target_port == 80
+    assert service.spec.external_traffic_policy == "Cluster"
+    assert endpoint_slice.ports is not None
+    assert endpoint_slice.ports[0].protocol == "TCP"
+    assert str(cluster.origins["Service", "default", "web"]) == f"{file}:2"
+    assert str(cluster.origins["EndpointSlice", "default", "web-abc"]) == f"{file}:13"
+
+
+def test_the_namespace_of_the_command_line_is_for_objects_without_one() -> None:
+    cluster = load(io.StringIO(WEB), namespace="shop").cluster
+    assert cluster.services[0].metadata.namespace == "shop"
+
+
+def test_a_listing_of_kubectl_is_read_from_standard_input() -> None:
+    listing = {
+        "apiVersion": "v1",
+        "items": [
+            {
+                "apiVersion": "v1",
+                "kind": "Service",
+                "metadata": {"name": "web", "namespace": "shop", "uid": "1", "resourceVersion": "7"},
+                "spec": {"clusterIP": "10.96.0.10", "ports": [{"port": 80, "protocol": "TCP"}]},
+            },
+            {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "shop"}},
+        ],
+        "kind": "List",
+        "metadata": {"resourceVersion": ""},
+    }
+    loaded = load("-", stdin=io.BytesIO(json.dumps(listing, indent=4).encode()))
+    assert [service.metadata.name for service in loaded.cluster.services] == ["web"]
+    assert loaded.passed_over == {"Deployment": 1}
+    assert str(loaded.cluster.origins["Service", "shop", "web"]) == "-:4"
+    assert str(loaded.cluster.origins["Deployment", "shop", "web"]) == "-:23"
+
+
+def test_plain_values_of_a_program_are_taken_and_left_alone() -> None:
+    value = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "web"},
+        "spec": {"clusterIP": "10.96.0.10", "ports": [{"port": 80}]},
+    }
+    before = json.dumps(value)
+    assert len(load(value).cluster.services) == 1
+    assert len(load([value, {**value, "metadata": {"name": "other"}}], strict=True).cluster.services) == 2
+    assert json.dumps(value) == before
+
+
+def test_a_directory_is_read_in_order_and_its_directories_only_when_asked(tmp_path: Path) -> None:
+    (tmp_path / "b.yaml").write_text(WEB)
+    (tmp_path / "a.json").write_text(json.dumps({"apiVersion": "v1", "kind": "Secret", "metadata": {}}))
+    (tmp_path / "notes.txt").write_text("not: [a manifest")
+    (tmp_path / "deeper").mkdir()
+    (tmp_path / "deeper" / "c.yml").write_text(SLICE)
+    shallow = load(tmp_path)
+    assert (len(shallow.cluster.services), len(shallow.cluster.slices)) == (1, 0)
+    assert shallow.passed_over == {"Secret": 1}
+    assert len(load(tmp_path, recursive=True).cluster.slices) == 1
+
+
+def test_all_problems_of_a_run_are_listed_with_the_line_of_the_field(tmp_path: Path) -> None:
+    file = tmp_path / "bad.yaml"
+    file.write_text(WEB.replace("port: 80\n", 'port: "80"\n') + "---\nkind: [\n---\n- 1\n")
+    with pytest.raises(LoadError) as failure:
+        load(file, tmp_path / "missing.yaml")
+    assert str(failure.value).replace(str(tmp_path), "") == (
+        "/missing.yaml: the path does not exist\n"
+        "/bad.yaml:10: Service default/web: spec.ports[0].port: json: cannot unmarshal string into "
+        "Go struct field ServicePort.spec.ports.port of type int32\n"
+        "/bad.yaml:14: did not find expected node content\n"
+        "/bad.yaml:15: no Kubernetes object: an object is a mapping with apiVersion and kind"
+    )
+
+
+def test_an_unknown_field_is_a_warning_and_an_error_when_strict() -> None:
+    text = WEB.replace("spec:\n", "spec:\n  selektor: {}\n")
+    (warning,) = load(io.StringIO(text)).warnings
+    assert str(warning) == '<stream 1>:7: Service default/web: unknown field "spec.selektor"'
+    with pytest.raises(LoadError, match=r'unknown field "spec\.selektor"'):
+        load(io.StringIO(text), strict=True)
+
+
+def test_the_configuration_of_kube_proxy_is_found_in_its_config_map() -> None:
+    text = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: kube-proxy, namespace: kube-system}
+data:
+  kubeconfig.conf: ""
+  config.conf: |-
+    apiVersion: kubeproxy.config.k8s.io/v1alpha1
+    kind: KubeProxyConfiguration
+    mode: ipvs
+"""
+    configuration = load_configuration(io.StringIO(text)).cluster.proxy_configuration
+    assert configuration is not None
+    assert configuration["mode"] == "ipvs"
+    with pytest.raises(LoadError) as failure:
+        load_configuration(io.StringIO(text.replace("mode: ipvs", "mode: 3")))
+    assert str(failure.value).startswith("<stream 1>:9: KubeProxyConfiguration: mode: ")
+
+
+def test_the_only_node_object_is_the_node() -> None:
+    node = {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": "n1", "labels": {"topology.kubernetes.io/zone": "a"}},
+        "spec": {"podCIDRs": ["10.180.0.0/24"]},
+        "status": {
+            "addresses": [
+                {"type": "Hostname", "address": "n1"},
+                {"type": "ExternalIP", "address": "203.0.113.1"},
+                {"type": "InternalIP", "address": "2001:db8::1"},
+                {"type": "InternalIP", "address": "192.168.10.11"},
+            ]
+        },
+    }
+    facts = node_facts(load(node).cluster, nfacct=True)
+    assert (facts.node.name, facts.node.ips) == ("n1", ("2001:db8::1", "192.168.10.11"))
+    assert facts.node.interfaces["eth0"] == ("2001:db8::1/128", "192.168.10.11/32")
+    assert facts.node.nfacct
+    assert len(facts.notes) == 1
