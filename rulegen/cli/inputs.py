@@ -14,7 +14,7 @@ from rulegen.controllers import complete
 from rulegen.load.config import proxy_config
 from rulegen.load.node import node_facts
 from rulegen.load.problems import LoadError
-from rulegen.load.sources import Loaded, load
+from rulegen.load.loader import Loaded, load
 from rulegen.model import FAMILIES, Cluster, Family, Node, ProxyConfig, Service
 from rulegen.plan import Plan, plan, skip_reason
 from rulegen.plan.machine import detect_node_ips
@@ -104,8 +104,9 @@ def read(
         extra = [config] if config is not None else []
         loaded = read_objects(files, recursive=recursive, strict=strict, namespace=namespace, extra=extra)
         completed = complete(loaded.cluster)
-    for text in completed.notes:
-        note(text)
+    for source in completed.sources:
+        if source.note:
+            note(f"{source.namespace}/{source.name}: {source.note}")
     facts, notes = node_facts(
         completed.cluster,
         name=node,
