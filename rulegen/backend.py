@@ -99,7 +99,7 @@ def modes() -> list[str]:
     return [mode for mode in MODES if find_spec(f"rulegen.{mode}") is not None]
 
 
-def document(mode: Backend, rulesets: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
+def document(mode: Backend, rulesets: Mapping[Any, Any], about: Mapping[str, Any]) -> dict[str, Any]:
     """The rules of several families as one piece of plain data.
 
     A mode whose kernel interface has a JSON form of its own (nft) prints that one: its backend has a
