@@ -303,9 +303,7 @@ _CUSTOM: Mapping[str, Decoder] = {
     "api/resource.Quantity": _quantity,
     "api/resource.QuantityValue": _quantity,
     "api/v1.TimeOrMetaDuration": _duration_or_number,
-    "meta/v1.Time": _matching(
-        _TIME, "v1.Time", "must be a time as of RFC 3339, such as 2006-01-02T15:04:05Z"
-    ),
+    "meta/v1.Time": _matching(_TIME, "string", "must be a time as of RFC 3339, such as 2006-01-02T15:04:05Z"),
     "meta/v1.Duration": _matching(_DURATION, "string", "must be a duration, such as 1m30s"),
     "meta/v1.FieldsV1": _any,
 }

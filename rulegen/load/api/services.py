@@ -282,12 +282,14 @@ def _check_duplicates(ports: list[Mapping[str, Any]], kind: str) -> Errors:
                 detail = "may not be used when `type` is 'ClusterIP'"
                 errors.append(forbidden(f"spec.ports[{i}].nodePort", detail))
     for i, port in enumerate(ports):
-        node_port = port.get("nodePort", ALLOCATED)
-        if node_port != ALLOCATED:
-            key = (port["protocol"], node_port)
-            if key in seen:
-                errors.append(duplicate(f"spec.ports[{i}].nodePort", node_port))
-            seen.add(key)
+        node_port = port.get("nodePort")
+        if node_port is None:
+            continue
+        # Ports of one number share the node port that is allocated, be their protocols the same or not.
+        key = (port["protocol"], node_port, port["port"] if node_port == ALLOCATED else 0)
+        if key in seen:
+            errors.append(FieldError(f"spec.ports[{i}].nodePort", f"Duplicate value: {node_port}"))
+        seen.add(key)
     seen = set()
     for i, port in enumerate(ports):
         key = (port["protocol"], port["port"])
