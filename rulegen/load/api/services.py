@@ -290,10 +290,10 @@ def _check_duplicates(ports: list[Mapping[str, Any]], kind: str) -> Errors:
         if key in seen:
             errors.append(FieldError(f"spec.ports[{i}].nodePort", f"Duplicate value: {node_port}"))
         seen.add(key)
-    seen = set()
+    numbers = set()
     for i, port in enumerate(ports):
-        key = (port["protocol"], port["port"])
-        if key in seen:
+        number = (port["protocol"], port["port"])
+        if number in numbers:
             # The server prints the Go struct that it looks ports up with.
             shown = {
                 "Name": "",
@@ -304,7 +304,7 @@ def _check_duplicates(ports: list[Mapping[str, Any]], kind: str) -> Errors:
                 "NodePort": 0,
             }
             errors.append(duplicate(f"spec.ports[{i}]", shown))
-        seen.add(key)
+        numbers.add(number)
     return errors
 
 
