@@ -15,11 +15,13 @@ class Features(msgspec.Struct, frozen=True, kw_only=True):
 
     ``node_hints``: hints for nodes are honoured (KEP-3015, PreferSameTrafficDistribution, on since 1.34).
     ``node_port_keywords``: nodePortAddresses knows ``localhost`` and ``all`` beside ``primary`` (1.37).
+    ``nft_localhost_rejects``: the nftables mode can refuse node ports on localhost (1.37, a feature gate).
     """
 
     version: str
     node_hints: bool = True
     node_port_keywords: bool = True
+    nft_localhost_rejects: bool = True
 
 
 VERSIONS: dict[str, Features] = {

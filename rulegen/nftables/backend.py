@@ -1,0 +1,45 @@
+"""The doors of the nftables mode."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from rulegen.backend import Branch, Form, ShownRule
+from rulegen.nftables import schema, show
+from rulegen.nftables.compile import compile_rules
+from rulegen.nftables.ruleset import Ruleset
+from rulegen.nftables.text import additions, script
+from rulegen.plan import Plan, ServicePort
+
+
+class Nftables:
+    """kube-proxy's nftables mode."""
+
+    mode = "nftables"
+    forms = (
+        Form(name="nft", help="script for nft -f that makes the table anew", write=script),
+        Form(name="nft-json", help="the same for nft -j -f", write=schema.document),
+        Form(name="nft-add", help="one add command for each object, nothing removed first", write=additions),
+    )
+
+    def compile_rules(self, plan: Plan) -> Ruleset:
+        return compile_rules(plan)
+
+    def recorded(self, ruleset: Ruleset) -> dict[str, Any]:
+        return {"nft": additions(ruleset)}
+
+    def data(self, ruleset: Ruleset) -> dict[str, Any]:
+        return schema.commands(ruleset)
+
+    def show(self, ruleset: Ruleset, ports: Collection[ServicePort]) -> list[ShownRule]:
+        return show.rules(ruleset, ports)
+
+    def tree(self, ruleset: Ruleset, ports: Sequence[ServicePort]) -> list[Branch]:
+        return show.tree(ruleset, ports)
+
+    def chain_names(self, ruleset: Ruleset, port: ServicePort) -> Mapping[str, str]:
+        return show.endpoint_chains(ruleset, port)
+
+
+BACKEND = Nftables()

@@ -1,0 +1,110 @@
+"""A compiled table in nft's own JSON schema (libnftables-json(5)).
+
+Objects have the form in which ``nft -j list`` prints them, without handles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from rulegen.nftables import names
+from rulegen.nftables.base import BASE_CHAINS
+from rulegen.nftables.element import Element
+from rulegen.nftables.ruleset import Ruleset
+from rulegen.nftables.statements import key, read, split_comment, verdict
+
+SCHEMA_VERSION = 1
+_QUOTED = ' comment "'
+
+
+def objects(ruleset: Ruleset) -> list[dict[str, Any]]:
+    """All objects of the table, each as ``{kind: {...}}``, in an order in which nft can add them.
+
+    Comments of tables, chains and maps are there, though nft 1.0.6 neither takes nor prints them.
+    """
+    family, table = ruleset.base.words.ip, names.TABLE
+    own = {"family": family, "table": table}
+    found: list[dict[str, Any]] = [
+        {"table": {"family": family, "name": table, "comment": "rules for kube-proxy"}}
+    ]
+    found += _chains(ruleset, own)
+    found += _containers(ruleset, own)
+    for chain, rules in ruleset.rules().items():
+        for rule in rules:
+            text, comment = split_comment(rule)
+            note = {"comment": comment} if comment else {}
+            found.append({"rule": {**own, "chain": chain, **note, "expr": read(text, family)}})
+    return found
+
+
+def commands(ruleset: Ruleset) -> dict[str, Any]:
+    """What ``nft -j -f`` takes to make the table anew, whatever was in it, in one transaction."""
+    table = {"table": {"family": ruleset.base.words.ip, "name": names.TABLE}}
+    steps = [{"add": table}, {"delete": table}, *[{"add": item} for item in objects(ruleset)]]
+    return {"nftables": [{"metainfo": {"json_schema_version": SCHEMA_VERSION}}, *steps]}
+
+
+def document(ruleset: Ruleset) -> str:
+    """The same as text."""
+    return msgspec.json.encode(commands(ruleset)).decode() + "\n"
+
+
+def _chains(ruleset: Ruleset, own: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    hooks = {
+        chain: {"type": kind, "hook": hook, "prio": priority, "policy": "accept"}
+        for chain, kind, hook, priority in BASE_CHAINS
+    }
+    for line in _lines(ruleset.base.chains, [f.chains for f in ruleset.fragments.values()]):
+        chain, _, rest = line.split(" ", 4)[4].partition(" ")
+        chain_object = {**own, "name": chain, **hooks.get(chain, {})}
+        if _QUOTED in rest:
+            chain_object["comment"] = _comment(rest)
+        yield {"chain": chain_object}
+
+
+def _containers(ruleset: Ruleset, own: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    elements = ruleset.elements()
+    for line in _lines(ruleset.base.containers, [f.sets for f in ruleset.fragments.values()]):
+        _, kind, _, _, rest = line.split(" ", 4)
+        name, _, properties = rest.partition(" { ")
+        found: dict[str, Any] = {**own, "name": name}
+        if kind == "counter":
+            yield {"counter": {**found, "packets": 0, "bytes": 0}}
+            continue
+        for part in properties.split(" ;"):
+            what, _, told = part.strip().partition(" ")
+            match what:
+                case "type":
+                    types, _, mapped = told.partition(" : ")
+                    parts = types.split(" . ")
+                    found["type"] = parts[0] if len(parts) == 1 else parts
+                    if mapped:
+                        found["map"] = mapped
+                case "flags":
+                    # nft 1.0.6 knows no "dynamic" here; a rule that updates the set makes it so.
+                    found["flags"] = [flag for flag in told.split(",") if flag != "dynamic"]
+                case "timeout":
+                    found["timeout"] = int(told.removesuffix("s"))
+                case "comment":
+                    found["comment"] = told.strip('"')
+        if name in elements:
+            found["elem"] = [_element(element) for element in elements[name].values()]
+        yield {kind: found}
+
+
+def _element(element: Element) -> Any:
+    found = key(element.key)
+    if element.comment:
+        found = {"elem": {"val": found, "comment": element.comment}}
+    return [found, verdict(element.value)] if element.value else found
+
+
+def _comment(text: str) -> str:
+    return text.partition(_QUOTED)[2].partition('"')[0]
+
+
+def _lines(first: str, others: list[str]) -> list[str]:
+    return (first + "".join(others)).splitlines()
