@@ -40,14 +40,13 @@ _HOMES = {
     "Problem": "rulegen.load.problems",
     "ProxyConfig": "rulegen.model",
     "compile": "rulegen.api",
-    "load": "rulegen.api",
     "text": "rulegen.api",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name == "conformance":
-        return import_module("rulegen.conformance")
+    if name in ("conformance", "load"):
+        return import_module(f"rulegen.{name}")
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'rulegen' has no attribute {name!r}")

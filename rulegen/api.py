@@ -7,9 +7,9 @@ from typing import IO, Any, TypeAlias
 
 from rulegen.backend import backend
 from rulegen.collector import paused
-from rulegen.load.config import proxy_config
+from rulegen.load import load as load_all
+from rulegen.load import proxy_config
 from rulegen.load.scenario import node_of
-from rulegen.load.loader import load as load_all
 from rulegen.model import FAMILIES, Cluster, Family, Node, ProxyConfig
 from rulegen.plan import plan
 from rulegen.versions import DEFAULT_VERSION

@@ -9,12 +9,10 @@ import msgspec
 
 from rulegen.backend import Backend, backend
 from rulegen.cli.output import note
+from rulegen.cli.progress import progress_bar
 from rulegen.collector import paused
 from rulegen.controllers import complete
-from rulegen.load.config import proxy_config
-from rulegen.load.node import node_facts
-from rulegen.load.problems import LoadError
-from rulegen.load.loader import Loaded, load
+from rulegen.load import Loaded, load, node_facts, proxy_config
 from rulegen.model import FAMILIES, Cluster, Family, Node, ProxyConfig, Service
 from rulegen.plan import Plan, plan, skip_reason
 from rulegen.plan.machine import detect_node_ips
@@ -74,11 +72,14 @@ def read_objects(
     """Read manifests; warnings go to standard error. Raises LoadError with all problems."""
     if not files:
         raise ValueError("nothing to read: name a file or directory with -f (- is standard input)")
-    loaded = load(*files, *extra, recursive=recursive, strict=strict, namespace=namespace)
+    with progress_bar() as progress:
+        loaded = load(
+            *files, *extra, recursive=recursive, strict=strict, namespace=namespace, progress=progress
+        )
     for warning in loaded.warnings:
         note(f"warning: {warning}")
-    if loaded.skipped:
-        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(loaded.skipped.items()))
+    if loaded.passed_over:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(loaded.passed_over.items()))
         note(f"passed over: {kinds}")
     return loaded
 
@@ -107,21 +108,21 @@ def read(
     for source in completed.sources:
         if source.note:
             note(f"{source.namespace}/{source.name}: {source.note}")
-    facts, notes = node_facts(
+    facts = node_facts(
         completed.cluster,
-        name=node,
         file=node_file,
-        ips=node_ips,
-        interfaces=interfaces,
+        name=node,
+        ips=node_ips or (),
+        interfaces=interfaces or (),
+        conntrack_liberal=liberal,
         nfacct=nfacct,
-        conntrack_tcp_be_liberal=liberal,
     )
-    for text in notes:
+    for text in facts.notes:
         note(text)
     settings = proxy_config(completed.cluster.proxy_configuration, mode)
     return Inputs(
         cluster=completed.cluster,
-        node=facts,
+        node=facts.node,
         config=settings,
         backend=backend(settings.mode),
         version=version,
@@ -142,6 +143,3 @@ def without_rules(inputs: Inputs, families: Sequence[Family]) -> list[str]:
         if all(reasons):
             lines.append(f"{service.metadata.namespace}/{service.metadata.name}: no rules ({reasons[0]})")
     return lines
-
-
-__all__ = ["Inputs", "LoadError", "compile_families", "family_named", "read", "read_objects", "without_rules"]

@@ -63,13 +63,8 @@ def choose(port: ServicePort, found: Sequence[Candidate], node_name: str, zone: 
     if not uses_local:
         return Choice(cluster, (), cluster, usable, topology)
 
-    local: Sequence[Candidate] = [c for c in ready if c.local]
-    fallback = False
-    draining = [c for c in found if not c.ready and c.serving and c.terminating]
-    usable = usable or bool(ready) or bool(draining)
-    if not local and any(c.local for c in draining):
-        fallback = True
-        local = [c for c in found if c.local and c.serving and c.terminating]
+    local, fallback = local_endpoints(found)
+    usable = usable or any(c.ready or (c.serving and c.terminating) for c in found)
 
     if not uses_cluster:
         return Choice((), local, local, usable, topology)
@@ -78,6 +73,15 @@ def choose(port: ServicePort, found: Sequence[Candidate], node_name: str, zone: 
     merged = {c.address: c for c in cluster} | {c.address: c for c in local}
     reachable = [merged[address] for address in sorted(merged)]
     return Choice(cluster, local, reachable, usable, topology)
+
+
+def local_endpoints(found: Sequence[Candidate]) -> tuple[Sequence[Candidate], bool]:
+    """This node's endpoints for traffic under the policy Local, and whether only draining ones are left."""
+    ready = [c for c in found if c.local and c.ready]
+    if ready:
+        return ready, False
+    draining = [c for c in found if c.local and c.serving and c.terminating]
+    return draining, bool(draining)
 
 
 def honoured_hints(ready: Sequence[Candidate], node_name: str, zone: str) -> Topology:

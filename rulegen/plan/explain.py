@@ -12,7 +12,7 @@ import msgspec
 
 from rulegen.model import Endpoint, EndpointSlice
 from rulegen.plan.addresses import canonical, join_host_port
-from rulegen.plan.choice import Topology
+from rulegen.plan.choice import Topology, local_endpoints
 from rulegen.plan.endpoints import HEADLESS_LABEL, SERVICE_NAME_LABEL, Candidate
 
 if TYPE_CHECKING:
@@ -24,8 +24,9 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
     ``address`` is ``ip:port``, or the bare address where no port of the Service is served. ``source`` names
     the EndpointSlice, ``order`` is the endpoint's place among those found for the port (from 1; 0 where it
-    was not taken up). ``cluster`` and ``local`` say which set it is in, ``internal`` and ``external`` whether
-    such traffic may reach it from here.
+    was not taken up). ``cluster`` and ``local`` say whether it serves traffic under these policies here (the
+    second is so of an endpoint on this node whether or not the Service has the policy Local), ``internal``
+    and ``external`` whether such traffic reaches it from here.
     """
 
     address: str
@@ -80,7 +81,7 @@ def explain(plan: Plan, slices: Iterable[EndpointSlice], namespace: str, service
 def _taken(plan: Plan, planned: PlannedPort, own: Sequence[EndpointSlice]) -> list[Verdict]:
     sources = {id(endpoint): piece.metadata.name for piece in own for endpoint in piece.endpoints or ()}
     cluster = {c.address for c in planned.choice.cluster}
-    local = {c.address for c in planned.choice.local}
+    local = {c.address for c in local_endpoints(planned.found)[0]}
     port = planned.port
     verdicts = []
     for order, c in enumerate(planned.found, 1):
@@ -106,6 +107,7 @@ def _taken(plan: Plan, planned: PlannedPort, own: Sequence[EndpointSlice]) -> li
 
 def _why(plan: Plan, planned: PlannedPort, c: Candidate, *, in_cluster: bool, in_local: bool) -> str:
     port, choice = planned.port, planned.choice
+    in_local = in_local and port.uses_local
     if in_cluster or in_local:
         if c.ready:
             return _limits(planned, c, in_cluster=in_cluster, in_local=in_local)

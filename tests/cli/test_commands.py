@@ -1,0 +1,145 @@
+"""A beginner's day with the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import yaml
+
+import rulegen as api
+from rulegen.iptables import restore
+from tests.cli.running import FIXTURES, Rulegen
+
+NGX = str(FIXTURES / "ngx")
+TREE = """\
+default/ngx-svc  NodePort  10.96.240.115:80/TCP  nodePort 30651   (iptables, kube-proxy 1.37, node n1)
+
+nat PREROUTING, OUTPUT
+└─ KUBE-SERVICES
+   ├─ 10.96.240.115:80/tcp   cluster IP
+   │  └─ KUBE-SVC-DQYKF4NVSQPF2JO7
+   │     ├─ source outside 10.10.0.0/16: masquerade
+   │     ├─  50%  KUBE-SEP-N357PXV6D5FPH3DQ  -> 10.10.0.232:80  (pod ngx-dep-1, node n1)
+   │     └─  50%  KUBE-SEP-XWG4OMELOYUSY7NQ  -> 10.10.1.86:80  (pod ngx-dep-2, node n2)
+   └─ KUBE-NODEPORTS         any local address
+      └─ any local address :30651/tcp   node port
+         └─ KUBE-EXT-DQYKF4NVSQPF2JO7
+            ├─ everything: masquerade
+            └─ KUBE-SVC-DQYKF4NVSQPF2JO7   as above
+
+"""
+
+
+def test_render_prints_the_rules_and_keeps_notes_off_standard_output(rulegen: Rulegen) -> None:
+    done = rulegen("render", "-f", NGX)
+    assert done.code == 0
+    assert done.out.startswith("*filter\n:KUBE-SERVICES - [0:0]\n") and done.out.endswith("COMMIT\n")
+    assert "passed over: 1 Deployment" in done.err
+
+
+def test_the_python_api_gives_the_same_rules(rulegen: Rulegen) -> None:
+    cluster = api.load(NGX)
+    rules = api.compile(cluster, {"name": "n1", "ips": ["192.168.10.1"]})
+    assert restore(rules["IPv4"]) == api.text(rules["IPv4"]) == rulegen("render", "-f", NGX).out
+
+
+def test_render_as_json_and_yaml_hold_both_families(rulegen: Rulegen) -> None:
+    as_json = json.loads(rulegen("render", "-f", NGX, "-o", "json").out)
+    as_yaml = yaml.safe_load(rulegen("render", "-f", NGX, "-o", "yaml").out)
+    assert as_json == as_yaml
+    assert as_json["mode"] == "iptables" and list(as_json["families"]) == ["IPv4", "IPv6"]
+    assert as_json["families"]["IPv4"]["tables"]["nat"]["KUBE-EXT-DQYKF4NVSQPF2JO7"] == [
+        '-m comment --comment "masquerade traffic for default/ngx-svc external destinations"'
+        " -j KUBE-MARK-MASQ",
+        "-j KUBE-SVC-DQYKF4NVSQPF2JO7",
+    ]
+
+
+def test_with_jumps_the_text_also_holds_the_jump_rules(rulegen: Rulegen) -> None:
+    done = rulegen("render", "-f", NGX, "--with-jumps")
+    assert '-I PREROUTING -m comment --comment "kubernetes service portals" -j KUBE-SERVICES\n' in done.out
+
+
+def test_manifests_come_from_standard_input_too(rulegen: Rulegen) -> None:
+    text = "\n---\n".join(path.read_text() for path in sorted(Path(NGX).glob("*.yaml")))
+    assert rulegen("render", "-f", "-", stdin=text).out == rulegen("render", "-f", NGX).out
+
+
+def test_show_draws_the_tree_of_a_service(rulegen: Rulegen) -> None:
+    assert rulegen("show", "svc/ngx-svc", "-f", NGX, "-o", "tree").out == TREE
+
+
+def test_show_raw_is_what_render_has_for_the_service(rulegen: Rulegen) -> None:
+    whole = set(rulegen("render", "-f", NGX).out.splitlines())
+    lines = rulegen("show", "service", "ngx-svc", "-f", NGX, "-o", "raw").out.splitlines()
+    assert len(lines) == 11
+    assert set(lines) <= whole
+
+
+def test_show_notes_every_rule_and_numbers_it_as_iptables_does(rulegen: Rulegen) -> None:
+    data = json.loads(rulegen("show", "ngx-svc", "-f", NGX, "-o", "json").out)
+    met = [(rule["chain"][:9], rule["number"], rule["note"]) for rule in data["rules"]]
+    assert met[0] == ("KUBE-SERV", 1, "10.96.240.115:80/tcp: go to KUBE-SVC-DQYKF4NVSQPF2JO7")
+    assert ("KUBE-SEP-", 2, "send to 10.10.0.232:80") in met
+    assert all(note for _, _, note in met)
+
+
+def test_explain_says_why_each_endpoint_is_used(rulegen: Rulegen) -> None:
+    done = rulegen("explain", "endpoints", "ngx-svc", "-f", NGX)
+    assert done.out == (
+        "default/ngx-svc/TCP (IPv4)\n"
+        "ENDPOINT         POD         NODE   ZONE     CLUSTER   LOCAL   WHY\n"
+        "10.10.0.232:80   ngx-dep-1   n1     zone-a   yes       yes     ready\n"
+        "10.10.1.86:80    ngx-dep-2   n2     -        yes       no      ready\n"
+        "2 of 2 are ready.\n"
+        "\n"
+    )
+
+
+def test_validate_counts_what_it_checked(rulegen: Rulegen) -> None:
+    done = rulegen("validate", "-f", NGX)
+    assert done == (0, "valid: 1 Service, 2 Pod, 1 Node, 1 KubeProxyConfiguration\n", done.err)
+
+
+def test_a_service_that_is_not_there_is_named_beside_those_that_are(rulegen: Rulegen) -> None:
+    done = rulegen("show", "svc/web", "-f", NGX)
+    assert (done.code, done.out) == (2, "")
+    assert 'services "web" not found in namespace default; found: default/ngx-svc' in done.err
+
+
+def test_errors_leave_standard_output_empty_and_exit_with_2(rulegen: Rulegen, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.yaml"
+    bad.write_text(
+        "apiVersion: v1\nkind: Service\nmetadata:\n  name: web\nspec:\n  type: NodePort\n"
+        "  clusterIP: 10.96.0.9\n  ports:\n    - port: 80\n      nodePort: 99\n"
+    )
+    done = rulegen("render", "-f", "bad.yaml")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.splitlines()[0] == (
+        "bad.yaml:10: Service default/web: spec.ports[0].nodePort: Invalid value: 99: provided port is not in"
+        " the valid range. The range of valid ports is 30000-32767"
+    )
+    assert done.err.splitlines()[-1] == "1 error; nothing was printed."
+
+
+def test_colour_is_for_terminals_only(rulegen: Rulegen) -> None:
+    assert "\x1b" not in rulegen("show", "ngx-svc", "-f", NGX, "-o", "tree").out
+
+
+def test_every_command_has_help_with_examples(rulegen: Rulegen) -> None:
+    for command in (["render"], ["show"], ["explain", "endpoints"], ["validate"]):
+        done = rulegen(*command, "--help")
+        assert done.code == 0 and "Examples:" in done.out
+
+
+def test_unknown_modes_families_and_forms_are_named_with_what_is_valid(rulegen: Rulegen) -> None:
+    for arguments, message in (
+        (["--mode", "userspac"], 'mode "userspac": must be one of'),
+        (["--family", "IPv5"], '--family "IPv5": must be IPv4 or IPv6'),
+        (["-o", "nft"], "-o nft: unknown in iptables mode; known: restore, json, yaml"),
+        (["--kube-version", "1.2"], "no profile for Kubernetes '1.2'; known versions: 1.37"),
+    ):
+        done = rulegen("render", "-f", NGX, *arguments)
+        assert (done.code, done.out) == (2, "")
+        assert message in done.err
