@@ -6,7 +6,8 @@
 # symbolic link, and a go.mod that leads there; the module itself is checked against go.sum before.
 set -eu
 cd "$(dirname "$0")"
-version=${1:?usage: build.sh VERSION [go vet]}
+version=${1:?usage: build.sh VERSION [vet]}
+action=${2:-build}
 mod=go.mod  # of the newest release; the others have theirs aside
 grep -q "k8s.io/kubernetes v$version\$" go.mod || mod=versions/$version/go.mod
 test -f "$mod" || { echo "build.sh: no $mod; see README.md on how to add a version" >&2; exit 2; }
@@ -36,5 +37,9 @@ minor=${minor%%.*}
 tags=$(seq -s, -f 'kube1_%g' 33 "$minor")
 
 export CGO_ENABLED=0
-action=${2:-go build -o "bin/recorder-$version"}
-$action -modfile="bin/$version.mod" -overlay="bin/$version.overlay.json" -tags="$tags" -p=2 ./cmd/recorder
+set -- -modfile="bin/$version.mod" -overlay="bin/$version.overlay.json" -tags="$tags" -p=2
+if test "$action" = vet; then
+    go vet "$@" ./...
+else
+    go build "$@" -o "bin/recorder-$version" -ldflags="-X rulegen/conformance/record.Version=$version" ./cmd/recorder
+fi

@@ -7,6 +7,7 @@ import (
 
 	v1 "k8s.io/api/core/v1"
 	"rulegen/conformance/scenario"
+	"rulegen/conformance/valid"
 )
 
 // Mode names of kube-proxy.
@@ -47,7 +48,7 @@ func Scenario(seed uint64, index int, mode string, minor int) (*scenario.Scenari
 	if mode == NFTables && m.chance(30) {
 		m.scenario.ServiceCIDRs = m.serviceCIDRs()
 	}
-	if err := validate(m.scenario); err != nil {
+	if err := valid.Objects(m.scenario); err != nil {
 		return nil, fmt.Errorf("scenario %s is not valid: %w", m.scenario.Name, err)
 	}
 	return m.scenario, nil

@@ -8,7 +8,6 @@ import (
 
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/kubernetes/cmd/kube-proxy/app"
-	"k8s.io/kubernetes/pkg/proxy/iptables"
 	utiliptables "k8s.io/kubernetes/pkg/util/iptables"
 	testiptables "k8s.io/kubernetes/pkg/util/iptables/testing"
 	"rulegen/conformance/scenario"
@@ -68,16 +67,7 @@ func (t *tables) programmed() (*scenario.Expected, error) {
 }
 
 func newIPTables(ctx context.Context, s *scenario.Scenario, prepared *app.Prepared, family v1.IPFamily) (*instrument, error) {
-	addresses, err := newNetwork(&s.Node)
-	if err != nil {
-		return nil, err
-	}
 	kept := newTables(family)
-	proxier, err := iptables.NewProxier(ctx, prepared.Config, family, kept, newKernel(&s.Node),
-		prepared.LocalDetectors[family], s.Node.Name, prepared.NodeIPs[family], nil, nil, false)
-	if err != nil {
-		return nil, err
-	}
-	proxier.Detach(addresses, counters(s.Node.NFAcct))
-	return &instrument{Proxier: proxier, programmed: kept.programmed}, nil
+	proxier, err := IPTables(ctx, s, prepared, family, kept)
+	return &instrument{Proxier: proxier, programmed: kept.programmed}, err
 }

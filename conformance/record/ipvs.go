@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -26,28 +27,25 @@ type servers struct{ *testipvs.FakeIPVS }
 func (servers) ConfigureTimeouts(time.Duration, time.Duration, time.Duration) error { return nil }
 
 func newIPVS(ctx context.Context, s *scenario.Scenario, prepared *app.Prepared, family v1.IPFamily) (*instrument, error) {
-	addresses, err := newNetwork(&s.Node)
-	if err != nil {
-		return nil, err
-	}
 	links := testlinks.NewFakeNetlinkHandle(family == v1.IPv6Protocol)
 	for _, device := range devices(&s.Node) {
 		var bare []string
 		for _, text := range s.Node.Interfaces[device] {
-			ip, _, _ := net.ParseCIDR(text)
-			bare = append(bare, ip.String())
+			prefix, err := netip.ParsePrefix(text)
+			if err != nil {
+				return nil, err
+			}
+			bare = append(bare, prefix.Addr().String())
 		}
 		if err := links.SetLocalAddresses(device, bare...); err != nil {
 			return nil, err
 		}
 	}
 	kept, sets, virtual := newTables(family), testipset.NewFake(ipsetVersion), servers{testipvs.NewFake()}
-	proxier, err := ipvs.NewProxier(ctx, prepared.Config, family, kept, virtual, sets, newKernel(&s.Node),
-		prepared.LocalDetectors[family], s.Node.Name, prepared.NodeIPs[family], nil, nil, false)
+	proxier, err := IPVS(ctx, s, prepared, family, kept, virtual, sets, links)
 	if err != nil {
 		return nil, err
 	}
-	proxier.Detach(addresses, links)
 	programmed := func() (*scenario.Expected, error) {
 		expected, err := kept.programmed()
 		if err != nil {

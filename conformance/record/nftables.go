@@ -6,7 +6,6 @@ import (
 
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/kubernetes/cmd/kube-proxy/app"
-	"k8s.io/kubernetes/pkg/proxy/nftables"
 	"rulegen/conformance/scenario"
 	"sigs.k8s.io/knftables"
 )
@@ -24,23 +23,13 @@ func (t *table) Run(ctx context.Context, tx *knftables.Transaction) error {
 }
 
 func newNFTables(ctx context.Context, s *scenario.Scenario, prepared *app.Prepared, family v1.IPFamily) (*instrument, error) {
-	addresses, err := newNetwork(&s.Node)
-	if err != nil {
-		return nil, err
-	}
 	kept := &table{}
-	nftables.NewInterface = func(family knftables.Family, name string) knftables.Interface {
+	proxier, err := NFTables(ctx, s, prepared, family, func(family knftables.Family, name string) knftables.Interface {
 		kept.Fake = knftables.NewFake(family, name)
 		return kept
-	}
-	proxier, err := nftables.NewProxier(ctx, prepared.Config, family, prepared.LocalDetectors[family],
-		s.Node.Name, prepared.NodeIPs[family], nil, nil, false)
-	if err != nil {
-		return nil, err
-	}
-	proxier.Detach(addresses)
+	})
 	programmed := func() (*scenario.Expected, error) {
 		return &scenario.Expected{NFT: kept.Dump()}, kept.failed
 	}
-	return &instrument{Proxier: proxier, programmed: programmed}, nil
+	return &instrument{Proxier: proxier, programmed: programmed}, err
 }

@@ -78,6 +78,13 @@ func Prepare(ctx context.Context, s *scenario.Scenario) (*app.Prepared, error) {
 // feed is what the informers do at the start: everything there is, then the word that this was all, which
 // makes the proxier sync for the first time.
 func feed(proxier Proxier, s *scenario.Scenario) {
+	Feed(proxier, s)
+	proxier.OnServiceSynced()
+	proxier.OnEndpointSlicesSynced()
+}
+
+// Feed is everything that the informers have, without the word that this was all.
+func Feed(proxier Proxier, s *scenario.Scenario) {
 	feedNode(proxier, s.Node.Object())
 	for i := range s.Services {
 		service := s.Services[i].DeepCopy()
@@ -97,8 +104,6 @@ func feed(proxier Proxier, s *scenario.Scenario) {
 		cidrs := append([]string(nil), s.ServiceCIDRs[v1.IPv4Protocol]...)
 		proxier.OnServiceCIDRsChanged(append(cidrs, s.ServiceCIDRs[v1.IPv6Protocol]...))
 	}
-	proxier.OnServiceSynced()
-	proxier.OnEndpointSlicesSynced()
 }
 
 // Quiet is a context whose logger keeps nothing.

@@ -1,4 +1,4 @@
 package record
 
-// Minor is N of the Kubernetes 1.N that this program was built over.
-const Minor = 37
+// Version is the Kubernetes release that this program was built over, set by the linker.
+var Version = "1.0.0"

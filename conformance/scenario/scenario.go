@@ -3,6 +3,7 @@ package scenario
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -66,10 +67,11 @@ type Expected struct {
 	NFT      string              `json:"nft,omitempty"`
 }
 
-// Case is a scenario, byte for byte as it was read, with what was recorded.
+// Case is a scenario as it was read, with what was recorded, or why it was not.
 type Case struct {
 	Scenario json.RawMessage           `json:"scenario"`
-	Expected map[v1.IPFamily]*Expected `json:"expected"`
+	Expected map[v1.IPFamily]*Expected `json:"expected,omitempty"`
+	Error    string                    `json:"error,omitempty"`
 }
 
 // Each calls f with every line of input, which holds one scenario, or a case whose scenario counts.
@@ -77,7 +79,7 @@ func Each(input io.Reader, f func(raw json.RawMessage, parsed *Scenario) error) 
 	lines := bufio.NewReaderSize(input, 1<<20)
 	for number := 1; ; number++ {
 		line, err := lines.ReadBytes('\n')
-		if len(line) > 0 {
+		if len(bytes.TrimSpace(line)) > 0 {
 			if failed := one(line, f); failed != nil {
 				return fmt.Errorf("line %d: %w", number, failed)
 			}

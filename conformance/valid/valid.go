@@ -1,4 +1,5 @@
-package generate
+// Package valid asks the API server whether it would take the objects of a scenario.
+package valid
 
 import (
 	"fmt"
@@ -15,8 +16,8 @@ import (
 	"rulegen/conformance/scenario"
 )
 
-// validate asks the API server's own validation about every object. A clash of names is ours to find.
-func validate(s *scenario.Scenario) error {
+// Objects is nil where the API server's own validation takes every object. Objects of one name are found here.
+func Objects(s *scenario.Scenario) error {
 	names := map[string]bool{}
 	unique := func(kind, namespace, name string) error {
 		key := kind + " " + namespace + "/" + name
@@ -32,7 +33,7 @@ func validate(s *scenario.Scenario) error {
 			return err
 		}
 		if err := validateService(service.DeepCopy()); err != nil {
-			return fmt.Errorf("Service %s/%s: %w", service.Namespace, service.Name, err)
+			return fmt.Errorf("service %s/%s: %w", service.Namespace, service.Name, err)
 		}
 	}
 	for i := range s.Slices {
@@ -41,7 +42,7 @@ func validate(s *scenario.Scenario) error {
 			return err
 		}
 		if err := validateSlice(slice.DeepCopy()); err != nil {
-			return fmt.Errorf("EndpointSlice %s/%s: %w", slice.Namespace, slice.Name, err)
+			return fmt.Errorf("slice %s/%s: %w", slice.Namespace, slice.Name, err)
 		}
 	}
 	return nil
