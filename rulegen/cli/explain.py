@@ -120,7 +120,7 @@ def _yes(value: bool) -> str:
 
 
 def _as_table(port: PortVerdicts, chains: dict[str, str], *, wide: bool) -> str:
-    from rulegen.cli.output import paint, table
+    from rulegen.cli.output import framed, table
 
     header = ["ENDPOINT", "POD", "NODE", "ZONE", "CLUSTER", "LOCAL"]
     if wide:
@@ -133,9 +133,8 @@ def _as_table(port: PortVerdicts, chains: dict[str, str], *, wide: bool) -> str:
             cells += [_yes(v.internal), _yes(v.external), order, v.source or "-", chains.get(v.address, "-")]
         return [*cells, v.why]
 
-    title = paint(f"{port.name}/{port.protocol} ({port.family})", "green", bold=True)
     body = table([*header, "WHY"], map(row, port.verdicts)) if port.verdicts else ""
-    return f"{title}\n{body}{port.summary}\n\n"
+    return framed("endpoints", port=port, table=body)
 
 
 def _as_data(port: PortVerdicts, chains: dict[str, str]) -> dict[str, Any]:

@@ -6,11 +6,12 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from rulegen.backend import Branch
+if TYPE_CHECKING:
+    from rulegen.backend import Branch
 
 
 def colourful(stream: Any) -> bool:
@@ -20,6 +21,18 @@ def colourful(stream: Any) -> bool:
 
 def paint(text: str, colour: str, *, bold: bool = False, stream: Any = None) -> str:
     return typer.style(text, fg=colour, bold=bold) if colourful(stream or sys.stdout) else text
+
+
+def framed(name: str, **values: Any) -> str:
+    """A report from its template, with the colours of standard output."""
+    from rulegen.reports import report
+
+    painters = {
+        "title": lambda text: paint(text, "green", bold=True),
+        "heading": lambda text: paint(text, "bright_white", bold=True),
+        "aside": lambda text: paint(text, "cyan"),
+    }
+    return report(name, painters, **values)
 
 
 def note(text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -85,7 +86,7 @@ def service_name(words: list[str]) -> str:
 
 
 def _print(inputs: Inputs, service: Service, family: str | None, output: str) -> None:
-    from rulegen.cli.output import dump, emit, note
+    from rulegen.cli.output import dump, emit, framed, note
     from rulegen.plan import skip_reason
 
     metadata = service.metadata
@@ -104,15 +105,15 @@ def _print(inputs: Inputs, service: Service, family: str | None, output: str) ->
         ]
         ports = [p.port for p in planned]
         if output == "tree":
-            text.append(_headline(inputs, service, planned))
-            text.append(_tree(inputs, ruleset, planned))
+            drawn = _tree(inputs, ruleset, planned)
+            text.append(framed("tree", headline=_headline(inputs, service, planned), tree=drawn))
             continue
         rules = inputs.backend.show(ruleset, ports)
         if output == "raw":
             text.append("".join(f"-A {rule.chain} {rule.rule}\n" for rule in rules))
         elif output == "notes":
-            text.append(_headline(inputs, service, planned))
-            text.append(_notes(rules))
+            sections = _sections(rules)
+            text.append(framed("show", headline=_headline(inputs, service, planned), sections=sections))
         else:
             data += [
                 {
@@ -150,7 +151,7 @@ def _headline(inputs: Inputs, service: Service, planned: list[PlannedPort]) -> s
     where = (
         f"({inputs.config.mode}, kube-proxy {inputs.version}, node {inputs.node.name or 'without a name'})"
     )
-    return "  ".join(parts) + f"   {where}\n\n"
+    return "  ".join(parts) + f"   {where}"
 
 
 def _tree(inputs: Inputs, ruleset: object, planned: list[PlannedPort]) -> str:
@@ -164,19 +165,12 @@ def _tree(inputs: Inputs, ruleset: object, planned: list[PlannedPort]) -> str:
             known = ", ".join(fact for fact in facts if fact)
             if known:
                 about[c.address] = known
-    return tree(inputs.backend.tree(ruleset, [p.port for p in planned]), about=about) + "\n"
+    return tree(inputs.backend.tree(ruleset, [p.port for p in planned]), about=about)
 
 
-def _notes(rules: list[ShownRule]) -> str:
-    from rulegen.cli.output import paint
-
-    lines = []
-    place = None
-    for rule in rules:
-        if (rule.table, rule.chain) != place:
-            place = (rule.table, rule.chain)
-            lines.append(paint(f"{rule.table} {rule.chain}", "bright_white", bold=True))
-        number = f"{rule.number:>4} " if rule.number is not None else "     "
-        lines.append(f"{number} {paint('# ' + rule.note, 'cyan')}")
-        lines.append(f"      {rule.rule}")
-    return "\n".join(lines) + "\n\n" if lines else ""
+def _sections(rules: list[ShownRule]) -> list[dict[str, object]]:
+    """The rules by chain, in their order."""
+    return [
+        {"table": table, "chain": chain, "rules": list(group)}
+        for (table, chain), group in groupby(rules, key=lambda rule: (rule.table, rule.chain))
+    ]
