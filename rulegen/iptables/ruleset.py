@@ -50,14 +50,19 @@ class Ruleset(msgspec.Struct, frozen=True):
 
     def tables(self) -> dict[str, Chains]:
         """Table -> chain -> rules, of what the restore text holds (jumps aside)."""
-        found: dict[str, Chains] = {}
-        chains: Chains = {}
-        for line in "".join(self.parts()).splitlines():
-            if line[0] == "*":
-                chains = found[line[1:]] = {}
-            elif line[0] == ":":
-                chains[line[1 : line.index(" ")]] = []
-            elif line.startswith("-A "):
-                chain, _, rule = line[3:].partition(" ")
-                chains[chain].append(rule)
-        return found
+        return read_tables("".join(self.parts()))
+
+
+def read_tables(text: str) -> dict[str, Chains]:
+    """Table -> chain -> rules of a restore text that was compiled."""
+    found: dict[str, Chains] = {}
+    chains: Chains = {}
+    for line in text.splitlines():
+        if line[0] == "*":
+            chains = found[line[1:]] = {}
+        elif line[0] == ":":
+            chains[line[1 : line.index(" ")]] = []
+        elif line.startswith("-A "):
+            chain, _, rule = line[3:].partition(" ")
+            chains[chain].append(rule)
+    return found

@@ -5,6 +5,7 @@ This is what kube-proxy's server works out before a proxier is made (cmd/kube-pr
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv6Address
 
 import msgspec
@@ -33,7 +34,8 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
 
     ``node_ip`` is the node's address of the family (loopback where none is known). ``primary`` is the family
     of the node's first address. ``node_port_networks`` restrict node ports; ``node_port_all`` says that they
-    do not. ``node_port_ips`` are the node's addresses inside them, in the order of the interfaces.
+    do not. ``interfaces`` are the node's devices with their addresses of the family, ``interface_ips`` these
+    addresses without their devices, ``node_port_ips`` those for node ports, all in the order given.
     ``localhost_node_ports`` is already false where it cannot work. ``masquerade_mark`` is the bit as a
     number.
     """
@@ -47,6 +49,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     node_port_all: bool
     node_port_networks: tuple[Network, ...]
     node_port_ips: tuple[str, ...]
+    interfaces: Mapping[str, tuple[str, ...]]
     interface_ips: tuple[str, ...]
     localhost_node_ports: bool
     masquerade_all: bool
@@ -62,7 +65,8 @@ def machine(node: Node, config: ProxyConfig, family: Family) -> Machine:
     cidrs = expand_keywords(config, node_ips)
     networks = networks_of(cidrs, family) or networks_of([ANYWHERE[family]], family)
     match_all = any(net.prefixlen == 0 for net in networks)
-    interface_ips = _interface_ips(node, family)
+    interfaces = _interfaces(node, family)
+    interface_ips = tuple(dict.fromkeys(ip for ips in interfaces.values() for ip in ips))
     addresses = [(ip, parse(ip)) for ip in interface_ips]
     node_port_ips = tuple(
         ip
@@ -82,6 +86,7 @@ def machine(node: Node, config: ProxyConfig, family: Family) -> Machine:
         node_port_all=match_all,
         node_port_networks=tuple(networks),
         node_port_ips=node_port_ips,
+        interfaces=interfaces,
         interface_ips=interface_ips,
         localhost_node_ports=config.localhost_node_ports and loopback_included,
         masquerade_all=config.masquerade_all,
@@ -148,11 +153,9 @@ def _detector(node: Node, config: ProxyConfig, family: Family) -> Detector | Non
     return None
 
 
-def _interface_ips(node: Node, family: Family) -> tuple[str, ...]:
-    ips: dict[str, None] = {}
-    for addresses in node.interfaces.values():
-        for text in addresses:
-            ip = canonical(text.partition("/")[0])
-            if ip is not None and (":" in ip) == (family == "IPv6"):
-                ips[ip] = None
-    return tuple(ips)
+def _interfaces(node: Node, family: Family) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for device, addresses in node.interfaces.items():
+        plain = (canonical(text.partition("/")[0]) for text in addresses)
+        found[device] = tuple(ip for ip in plain if ip is not None and (":" in ip) == (family == "IPv6"))
+    return found
