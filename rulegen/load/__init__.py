@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rulegen.load.config import proxy_config
 from rulegen.load.loader import Loaded, Progress, load, load_configuration
@@ -23,17 +23,14 @@ __all__ = [
     "proxy_config",
 ]
 
-if TYPE_CHECKING:
-    from rulegen.model import Cluster
-
 
 class _Room(ModuleType):
-    """``rulegen.load`` is this room and, when called, the function of the Python API."""
+    """``rulegen.load`` names this package, and the function of the Python API: it can be called as that."""
 
-    def __call__(self, *sources: Any, **options: Any) -> Cluster:
-        from rulegen.api import load
+    def __call__(self, *sources: Any, **options: Any) -> Any:
+        from rulegen.api import load as load_cluster
 
-        return load(*sources, **options)
+        return load_cluster(*sources, **options)
 
 
 sys.modules[__name__].__class__ = _Room

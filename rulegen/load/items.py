@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, Protocol
 
 import msgspec
@@ -23,8 +24,10 @@ _BOMS = (
 )
 _SEPARATOR = re.compile(r"^---(.*)$", re.MULTILINE)
 _LISTS_DEEP = 10
+_TICK = 1 << 18
 
-Tick = Callable[[], None]
+Tick = Callable[[int], None]
+Report = Callable[..., None]
 
 
 class Item(Protocol):
@@ -112,15 +115,16 @@ def _decoder(type_: type[Any]) -> msgspec.json.Decoder[Any]:
 
 
 class Chunk:
-    """A piece of YAML between two ``---``, and the line of the file where it begins (from 1).
+    """A piece of YAML between two ``---``, the line and the character of the file where it begins.
 
     With ``exact`` false every part of it counts as standing on that line (a text inside of another).
     """
 
-    def __init__(self, text: str, first: int, exact: bool = True) -> None:
+    def __init__(self, text: str, first: int, exact: bool = True, offset: int = 0) -> None:
         self.text = text
         self.first = first
         self.exact = exact
+        self.offset = offset
         self.documents: dict[int, list[yamltext.Repeated]] = {}
         self._places: list[tuple[int, Place]] | None = None
 
@@ -208,8 +212,15 @@ def items_of(text: Text, order: int, problems: list[Problem], tick: Tick | None 
     """The objects of one text; what is no object is added to ``problems``."""
 
     def report(line: int, message: str, field: str = "") -> None:
-        problems.append(Problem(text.file, line, "", field, message))
+        problems.append(Problem(text.file, line if text.has_lines else 0, "", field, message))
 
+    for item in _items_in(text, order, report, tick):
+        if not text.has_lines:
+            item.line = 0
+        yield item
+
+
+def _items_in(text: Text, order: int, report: Report, tick: Tick | None) -> Iterator[Item]:
     content = _utf8(text.content, report)
     if content is None:
         return
@@ -227,9 +238,6 @@ def items_of(text: Text, order: int, problems: list[Problem], tick: Tick | None 
             yield from _of_documents(text.file, order, chunk, found, report)
             return
     yield from _yaml_items(text.file, order, content.decode(), report, tick)
-
-
-Report = Callable[..., None]
 
 
 def _utf8(content: bytes, report: Report) -> bytes | None:
@@ -335,13 +343,24 @@ def _is_list(kind: Any) -> bool:
 
 
 def _yaml_items(file: str, order: int, text: str, report: Report, tick: Tick | None) -> Iterator[Item]:
+    told = 0
     for chunk in _chunks(text, report):
+        inner_tick: Tick | None = None
+        if tick is not None:
+            if chunk.offset - told >= _TICK:
+                told = chunk.offset
+                tick(told)
+            inner_tick = partial(_tick_from, tick, chunk.offset)
         try:
-            found = list(yamltext.documents(chunk.text, tick))
+            found = list(yamltext.documents(chunk.text, inner_tick))
         except yamltext.YamlError as error:
             report(chunk.line(error.line), error.message)
             continue
         yield from _of_documents(file, order, chunk, found, report)
+
+
+def _tick_from(tick: Tick, offset: int, position: int) -> None:
+    tick(offset + position)
 
 
 def _chunks(text: str, report: Report) -> Iterator[Chunk]:
@@ -350,7 +369,7 @@ def _chunks(text: str, report: Report) -> Iterator[Chunk]:
     for separator in _SEPARATOR.finditer(text):
         piece = text[start : separator.start()]
         if piece.strip():
-            yield Chunk(piece, line)
+            yield Chunk(piece, line, offset=start)
         line += piece.count("\n")
         rest = separator[1].strip()
         start = separator.end()
@@ -358,7 +377,7 @@ def _chunks(text: str, report: Report) -> Iterator[Chunk]:
             report(line, f"invalid Yaml document separator: {rest}")
     piece = text[start:]
     if piece.strip():
-        yield Chunk(piece, line)
+        yield Chunk(piece, line, offset=start)
 
 
 def yaml_items(file: str, order: int, chunk: Chunk, problems: list[Problem]) -> Iterator[Item]:

@@ -17,31 +17,49 @@ def _as_it_is(value: Any) -> Any:
     return value
 
 
+def _never(value: Any, stored: bool) -> bool:
+    return False
+
+
+def _if_stored(value: Any, stored: bool) -> bool:
+    """For types that do not list every field: an unknown one is only seen the exact way.
+
+    The API server leaves such fields out of what it stores.
+    """
+    return stored
+
+
 class Kind(msgspec.Struct, frozen=True):
     """A kind that is read into typed objects.
 
     ``versions`` are the API versions in which Kubernetes 1.37 serves it, the preferred one first; ``fill``
-    applies the API's defaults to a decoded object. ``complete`` says that the type lists every field, so
-    that decoding alone finds an unknown one.
+    applies the API's defaults to a decoded object. ``plainly_right`` says at a glance that the API server
+    would take the decoded object as it is; what it is not sure of goes the exact way.
     """
 
     name: str
     versions: tuple[str, ...]
     type: type[Any]
     namespaced: bool
-    complete: bool = False
+    plainly_right: Callable[[Any, bool], bool] = _never
     fill: Callable[[Any], Any] = _as_it_is
 
 
 KINDS: Mapping[str, Kind] = {
     kind.name: kind
     for kind in (
-        Kind("Service", ("v1",), Service, True, True, fill_service),
-        Kind("EndpointSlice", ("discovery.k8s.io/v1",), EndpointSlice, True, True, fill_slice),
-        Kind("Endpoints", ("v1",), Endpoints, True, True),
-        Kind("Pod", ("v1",), Pod, True),
-        Kind("Node", ("v1",), KubeNode, False),
-        Kind("ServiceCIDR", ("networking.k8s.io/v1", "networking.k8s.io/v1beta1"), ServiceCIDR, False),
+        Kind("Service", ("v1",), Service, True, fill=fill_service),
+        Kind("EndpointSlice", ("discovery.k8s.io/v1",), EndpointSlice, True, fill=fill_slice),
+        Kind("Endpoints", ("v1",), Endpoints, True),
+        Kind("Pod", ("v1",), Pod, True, _if_stored),
+        Kind("Node", ("v1",), KubeNode, False, _if_stored),
+        Kind(
+            "ServiceCIDR",
+            ("networking.k8s.io/v1", "networking.k8s.io/v1beta1"),
+            ServiceCIDR,
+            False,
+            _if_stored,
+        ),
     )
 }
 
@@ -80,6 +98,18 @@ _NAMESPACED_OTHERS = (
 
 NAMESPACED = frozenset(_NAMESPACED_OTHERS) | {kind.name for kind in KINDS.values() if kind.namespaced}
 """Kinds of Kubernetes' own APIs that live in a namespace."""
+
+
+_BY_SPELLING = {
+    spelling: kind
+    for kind in (*KINDS, PROXY_CONFIGURATION)
+    for spelling in (kind.lower(), f"{kind.lower()}s")
+} | {"endpoint": "Endpoints"}
+
+
+def meant_by(kind: str) -> str | None:
+    """The kind that another spelling of its name means (``service``, ``Services``), if any."""
+    return _BY_SPELLING.get(kind.lower())
 
 
 def group_of(api_version: str) -> str:

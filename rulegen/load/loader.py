@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import gc
+import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import IO, Any
 
 import msgspec
 from msgspec.structs import force_setattr
 
-from rulegen.load.api import Server, admit
+from rulegen.collector import paused
+from rulegen.load.api import FieldError, Server, admit
+from rulegen.load.api.schema import Problems, decode
+from rulegen.load.checks import CHECKS, check_device
 from rulegen.load.items import Chunk, Item, items_of, yaml_items
 from rulegen.load.jsontext import JsonError
 from rulegen.load.kinds import (
@@ -22,19 +24,27 @@ from rulegen.load.kinds import (
     Kind,
     group_of,
     is_builtin,
+    meant_by,
 )
 from rulegen.load.problems import LoadError, Problem, named
 from rulegen.load.sources import Source, texts
-from rulegen.load.together import check_together
-from rulegen.model import Cluster, Origin
+from rulegen.load.together import clashes
+from rulegen.model import Cluster, Origin, Service, ServiceCIDR
 
 DEFAULT_NAMESPACE = "default"
+ANY_ADDRESS = ("0.0.0.0/0", "::/0")
+"""Service CIDRs of a cluster that nothing is known of."""
+
 _EVERY = 500
 _UNKNOWN = "unknown field "
+_NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How far a load has come: ``step`` is ``reading`` (in bytes) or ``checking`` (in objects)."""
+    """How far a load has come: ``step`` is ``reading`` (in bytes) or ``checking`` (in objects).
+
+    While reading, ``total`` is what is known of so far: it grows with every further file.
+    """
 
     step: str
     done: int
@@ -54,6 +64,7 @@ def load(
     recursive: bool = False,
     strict: bool = False,
     namespace: str = DEFAULT_NAMESPACE,
+    server: Server | None = None,
     stdin: IO[bytes] | IO[str] | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Loaded:
@@ -63,13 +74,15 @@ def load(
     are taken; Services, EndpointSlices, Endpoints, Pods, Nodes, ServiceCIDRs and a KubeProxyConfiguration
     (also inside of its ConfigMap) are checked as Kubernetes 1.37 does, other kinds are passed over. A
     directory is read without its directories unless ``recursive``. An object without a namespace is in
-    ``namespace``. With ``strict`` unknown and repeated fields are errors. ``progress`` is called now and
-    then.
+    ``namespace``. With ``strict`` unknown and repeated fields are errors. ``server`` says what the API server
+    was started with; by default its Service CIDRs are those of the ServiceCIDR ``kubernetes``, or any where
+    that is not among the objects. ``progress`` is called now and then.
 
-    Raises :class:`LoadError` with all problems of the run, and nothing else for whatever a source holds.
+    A Service that has no cluster IP yet is kept as it is, with a warning. Raises :class:`LoadError` with all
+    problems of the run, and nothing else for whatever a source holds.
     """
-    run = _Run(strict, namespace, progress)
-    with _without_collector():
+    run = _Run(strict, namespace, server, progress)
+    with paused():
         run.read(sources, recursive, stdin)
         return run.finish()
 
@@ -83,62 +96,63 @@ def load_configuration(
     """
     loaded = load(source, strict=strict, stdin=stdin)
     if loaded.cluster.proxy_configuration is None:
-        where = next((str(origin) for origin in loaded.cluster.origins.values()), "")
+        file = next((origin.file for origin in loaded.cluster.origins.values()), "")
         message = f"holds no {PROXY_CONFIGURATION}, neither bare nor in a ConfigMap"
-        raise LoadError([Problem(where.rpartition(":")[0], 0, "", "", message)], loaded.warnings)
+        raise LoadError([Problem(file, 0, "", "", message)], loaded.warnings)
     return loaded
 
 
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Objects by the hundred thousand that all stay: looking for garbage among them takes long."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
 class _Run:
-    def __init__(self, strict: bool, namespace: str, progress: Callable[[Progress], None] | None) -> None:
+    """One load: what was read, what was made of it, what is wrong with it."""
+
+    def __init__(
+        self,
+        strict: bool,
+        namespace: str,
+        server: Server | None,
+        progress: Callable[[Progress], None] | None,
+    ) -> None:
         self.strict = strict
         self.namespace = namespace
         self.progress = progress
-        self.server = Server()
+        self.given_server = server
+        self.server = server or Server(service_cidrs=ANY_ADDRESS, cluster_ips={})
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
         self.orders: dict[str, int] = {}
         self.items: list[Item] = []
         self.found: dict[str, list[Any]] = {kind: [] for kind in KINDS}
+        self.service_items: dict[tuple[str, str], Item] = {}
         self.others: list[Mapping[str, Any]] = []
         self.passed_over: Counter[str] = Counter()
         self.origins: dict[tuple[str, str, str], Origin] = {}
         self.configuration: Mapping[str, Any] | None = None
         self.configuration_origin: Origin | None = None
-        self.bytes_read = 0
 
     def read(self, sources: tuple[Source, ...], recursive: bool, stdin: Any) -> None:
+        """Take the sources apart into objects, none of which is looked into yet."""
+        before = 0
         for order, text in enumerate(
             texts(sources, recursive=recursive, stdin=stdin, problems=self.problems)
         ):
             self.orders.setdefault(text.file, order)
-            before = len(self.items), len(self.problems)
-            self.items.extend(items_of(text, order, self.problems, self._tick))
-            self.bytes_read += len(text.content)
-            self._tick()
-            if before == (len(self.items), len(self.problems)):
+            known = len(self.items), len(self.problems)
+            size = len(text.content)
+
+            def tick(position: int, start: int = before, size: int = size) -> None:
+                if self.progress is not None:
+                    self.progress(Progress("reading", start + min(position, size), start + size))
+
+            self.items.extend(items_of(text, order, self.problems, tick))
+            tick(size)
+            before += size
+            if known == (len(self.items), len(self.problems)):
                 about = Problem(text.file, 0, "", "", "holds no objects")
                 (self.problems if text.asked_for else self.warnings).append(about)
 
-    def _tick(self) -> None:
-        if self.progress is not None:
-            self.progress(Progress("reading", self.bytes_read, self.bytes_read))
-
     def finish(self) -> Loaded:
-        ranges_first = sorted(self.items, key=lambda item: item.kind != "ServiceCIDR")
-        for number, item in enumerate(ranges_first):
+        """Check every object, then all of them together."""
+        for number, item in enumerate(sorted(self.items, key=lambda item: item.kind != "ServiceCIDR")):
             if self.progress is not None and number % _EVERY == 0:
                 self.progress(Progress("checking", number, len(self.items)))
             try:
@@ -147,7 +161,7 @@ class _Run:
                 self._report(item, item.line + error.line, "", "", error.message)
         if not self.problems and not self.items:
             self.problems.append(Problem("", 0, "", "", "no objects were given"))
-        self.problems.extend(check_together(self.found["Service"], self.origins, self.warnings))
+        self._check_together()
         problems = sorted(self.problems, key=self._place_of)
         warnings = sorted(self.warnings, key=self._place_of)
         if problems:
@@ -176,82 +190,103 @@ class _Run:
                 message = "Required value" if value in (None, "") else "Invalid value: must be a string"
                 self._report(item, item.line_of(field), title, field, message)
                 return
-        if kind in KINDS and is_builtin(group_of(version)):
+        builtin = is_builtin(group_of(version))
+        if builtin and kind in KINDS:
             if version in KINDS[kind].versions:
                 self._take_typed(item, KINDS[kind])
             else:
-                self._wrong_version(item, KINDS[kind].versions[0])
+                self._no_matches(item, "apiVersion", f"it is served in {KINDS[kind].versions[0]}")
         elif kind == PROXY_CONFIGURATION:
             if version == PROXY_CONFIGURATION_VERSION:
                 self._take_configuration(item)
             else:
-                self._wrong_version(item, PROXY_CONFIGURATION_VERSION)
+                self._no_matches(item, "apiVersion", f"it is served in {PROXY_CONFIGURATION_VERSION}")
+        elif builtin and (meant := meant_by(kind)) is not None:
+            self._no_matches(item, "kind", f"the kind is called {meant}")
         elif not (kind == "ConfigMap" and version == "v1" and self._take_config_map(item)):
             self._pass_over(item)
 
-    def _wrong_version(self, item: Item, right: str) -> None:
-        message = (
-            f'no matches for kind "{item.kind}" in version "{item.api_version}": it is served in {right}'
-        )
-        namespace = self.namespace if item.kind in NAMESPACED else ""
-        title = _title(item.kind, item.data(), namespace)
-        self._report(item, item.line_of("apiVersion"), title, "apiVersion", message)
+    def _no_matches(self, item: Item, field: str, remark: str) -> None:
+        title = _title(item.kind, item.data(), self.namespace if item.kind in NAMESPACED else "")
+        message = f'no matches for kind "{item.kind}" in version "{item.api_version}": {remark}'
+        self._report(item, item.line_of(field), title, field, message)
 
     def _take_typed(self, item: Item, kind: Kind) -> None:
         value = item.typed(kind.type)
         if value is not None and kind.namespaced and not value.metadata.namespace:
             force_setattr(value.metadata, "namespace", self.namespace)
-        stored = value is not None and bool(value.metadata.uid or value.metadata.resource_version)
+        stored = value is not None and _is_stored(value)
         if not stored and not self._keys_are_single(item):
             return
-        if value is None or not self._plainly_right(value, kind, stored):
+        if value is None or not kind.plainly_right(value, stored):
             value = self._admitted(item, kind)
             if value is None:
                 return
+            stored = _is_stored(value)
         value = kind.fill(value)
-        if self._is_first(item, kind.name, value.metadata.namespace, value.metadata.name):
+        namespace, name = value.metadata.namespace, value.metadata.name
+        check = CHECKS.get(kind.name)
+        faults = list(check(value, stored)) if check is not None else []
+        for fault in faults:
+            title = named(kind.name, namespace, name)
+            self._report(item, item.line_of(fault.field), title, fault.field, fault.message)
+        if not faults and self._is_first(item, kind.name, namespace, name):
             self.found[kind.name].append(value)
-
-    def _plainly_right(self, value: Any, kind: Kind, stored: bool) -> bool:
-        return False
+            if isinstance(value, Service):
+                self.service_items[namespace, name] = item
+                self._note_missing_address(item, value)
+            elif isinstance(value, ServiceCIDR) and name == "kubernetes" and self.given_server is None:
+                self.server = Server(service_cidrs=tuple(value.spec.cidrs or ANY_ADDRESS), cluster_ips={})
 
     def _keys_are_single(self, item: Item) -> bool:
         """kubectl lets the last of two equal keys win without a word; the API server names it."""
         repeated = item.repeated()
         if repeated:
-            title = _title(item.kind, item.data(), self.namespace)
+            title = _title(item.kind, item.data(), self.namespace if item.kind in NAMESPACED else "")
             for path, line in repeated:
                 problem = Problem(item.file, line, title, path, f'duplicate field "{path}"')
                 (self.problems if self.strict else self.warnings).append(problem)
         return not (repeated and self.strict)
 
     def _admitted(self, item: Item, kind: Kind) -> Any:
-        data = item.data()
+        """The exact way: the object as the API server takes it, or None when its problems were added."""
+        data = {**item.data(), "apiVersion": kind.versions[0]}
         metadata = data.get("metadata")
         namespace = ""
         if kind.namespaced and (metadata is None or isinstance(metadata, dict)):
             namespace = (metadata or {}).get("namespace") or self.namespace
-            data = {**data, "metadata": {**(metadata or {}), "namespace": namespace}}
+            data["metadata"] = {**(metadata or {}), "namespace": namespace}
         result = self._admit(item, data, namespace)
         if result is None:
             return None
-        result = {**result, "apiVersion": kind.versions[0], "kind": kind.name}
+        if "status" in data and "status" not in result:
+            # A create leaves the status out; whoever writes one into a manifest means it.
+            whole = decode(f"{kind.versions[0]} {kind.name}", data, Problems())
+            result = {**result, "status": whole.get("status")}
         try:
-            return msgspec.convert(result, kind.type)
+            value = msgspec.convert(result, kind.type)
         except msgspec.ValidationError as error:
             self._report(item, item.line, _title(kind.name, data, namespace), "", str(error))
             return None
+        if not value.metadata.name:
+            force_setattr(value.metadata, "name", _generated_name(value.metadata.generate_name, result))
+        return value
 
     def _admit(self, item: Item, data: dict[str, Any], namespace: str) -> dict[str, Any] | None:
         metadata = data.get("metadata")
         stored = isinstance(metadata, dict) and bool(metadata.get("uid") or metadata.get("resourceVersion"))
         admission = admit(data, strict=self.strict, stored=stored, server=self.server)
         title = _title(item.kind, data, namespace)
-        for fault in (*admission.errors, *admission.warnings):
-            remark = fault in admission.warnings or (not self.strict and fault.message.startswith(_UNKNOWN))
+        self._add_faults(item, title, admission.errors, admission.warnings)
+        return admission.result
+
+    def _add_faults(
+        self, item: Item, title: str, errors: tuple[FieldError, ...], warnings: tuple[FieldError, ...]
+    ) -> None:
+        for fault in (*errors, *warnings):
+            remark = fault in warnings or (not self.strict and fault.message.startswith(_UNKNOWN))
             problem = Problem(item.file, item.line_of(fault.field), title, fault.field, fault.message)
             (self.warnings if remark else self.problems).append(problem)
-        return admission.result
 
     def _is_first(self, item: Item, kind: str, namespace: str, name: str) -> bool:
         key = (kind, namespace, name)
@@ -259,14 +294,27 @@ class _Run:
         if known is None:
             self.origins[key] = Origin(item.file, item.line)
             return True
-        self._report(
-            item,
-            item.line_of("metadata.name"),
-            named(*key),
-            "metadata.name",
-            f"the same object is at {known} too",
-        )
+        message = f"the same object stands at {known} already"
+        self._report(item, item.line_of("metadata.name"), named(*key), "metadata.name", message)
         return False
+
+    def _note_missing_address(self, item: Item, service: Service) -> None:
+        if service.spec.cluster_ip or service.spec.cluster_ips or service.spec.type == "ExternalName":
+            return
+        title = named("Service", service.metadata.namespace, service.metadata.name)
+        message = "no cluster IP is allocated yet; until then the Service makes no rules"
+        self.warnings.append(Problem(item.file, item.line, title, "spec.clusterIP", message))
+
+    def _check_together(self) -> None:
+        for clash in clashes(self.found["Service"]):
+            own, holder = clash.service.metadata, clash.holder.metadata
+            item = self.service_items[own.namespace, own.name]
+            place = self.origins["Service", holder.namespace, holder.name]
+            message = f"{clash.fault.message} (by {named('Service', holder.namespace, holder.name)}, {place})"
+            title = named("Service", own.namespace, own.name)
+            field = clash.fault.field
+            problem = Problem(item.file, item.line_of(field), title, field, message)
+            (self.warnings if clash.both_stored else self.problems).append(problem)
 
     def _take_configuration(self, item: Item) -> None:
         if not self._keys_are_single(item):
@@ -274,8 +322,10 @@ class _Run:
         data = item.data()
         if self._admit(item, data, "") is None:
             return
+        faults = tuple(_interface_names(data))
+        self._add_faults(item, PROXY_CONFIGURATION, faults, ())
         if self.configuration_origin is not None:
-            message = f"another one is at {self.configuration_origin}"
+            message = f"another one stands at {self.configuration_origin}"
             self._report(item, item.line, PROXY_CONFIGURATION, "", message)
             return
         self.configuration = data
@@ -283,16 +333,13 @@ class _Run:
 
     def _take_config_map(self, item: Item) -> bool:
         """kubeadm keeps kube-proxy's configuration in a ConfigMap, under the key ``config.conf``."""
-        data = item.data()
-        texts_ = data.get("data")
-        if not isinstance(texts_, dict):
-            return False
+        held = item.data().get("data")
         taken = False
-        for key, text in texts_.items():
+        for key, text in held.items() if isinstance(held, dict) else ():
             if not isinstance(text, str) or PROXY_CONFIGURATION not in text:
                 continue
             first = item.text_line_of(("data", key))
-            chunk = Chunk(text, first, True) if first else Chunk(text, item.line_of(f"data[{key}]"), False)
+            chunk = Chunk(text, first) if first else Chunk(text, item.line_of(f"data[{key}]"), exact=False)
             for inner in yaml_items(item.file, item.order, chunk, self.problems):
                 if inner.kind == PROXY_CONFIGURATION:
                     self._take(inner)
@@ -302,20 +349,25 @@ class _Run:
     def _pass_over(self, item: Item) -> None:
         data = item.data()
         group = group_of(item.api_version)
-        self.passed_over[item.kind if is_builtin(group) else f"{item.kind}.{group}"] += 1
+        builtin = is_builtin(group)
+        self.passed_over[item.kind if builtin else f"{item.kind}.{group}"] += 1
         metadata = data.get("metadata")
         if isinstance(metadata, dict) and isinstance(metadata.get("name"), str):
             namespace = metadata.get("namespace") or ""
-            if item.kind in NAMESPACED and is_builtin(group) and not namespace:
+            if builtin and item.kind in NAMESPACED and not namespace:
                 namespace = self.namespace
                 data = {**data, "metadata": {**metadata, "namespace": namespace}}
-            self.origins.setdefault(
-                (item.kind, str(namespace), metadata["name"]), Origin(item.file, item.line)
-            )
+            key = (item.kind, str(namespace), metadata["name"])
+            self.origins.setdefault(key, Origin(item.file, item.line))
         self.others.append(data)
 
     def _report(self, item: Item, line: int, title: str, field: str, message: str) -> None:
         self.problems.append(Problem(item.file, line, title, field, message))
+
+
+def _is_stored(value: Any) -> bool:
+    """Whether an object comes from a cluster."""
+    return bool(value.metadata.uid or value.metadata.resource_version)
 
 
 def _title(kind: str, data: Any, namespace: str) -> str:
@@ -325,3 +377,21 @@ def _title(kind: str, data: Any, namespace: str) -> str:
     name = metadata.get("name") or metadata.get("generateName")
     namespace = metadata.get("namespace") or namespace
     return named(kind, str(namespace), name) if isinstance(name, str) else kind
+
+
+def _generated_name(prefix: str, data: Any) -> str:
+    """A name for an object that leaves it to the API server: of the server's form, the same each time."""
+    digest = hashlib.sha256(msgspec.json.encode(data, order="deterministic")).digest()
+    return prefix + "".join(_NAME_ALPHABET[byte % len(_NAME_ALPHABET)] for byte in digest[:5])
+
+
+def _interface_names(configuration: Mapping[str, Any]) -> list[FieldError]:
+    """kube-proxy takes any text here and fails when it programs the rule; ours would break its line."""
+    detect = configuration.get("detectLocal")
+    if not isinstance(detect, Mapping):
+        return []
+    return [
+        FieldError(f"detectLocal.{field}", fault)
+        for field in ("bridgeInterface", "interfaceNamePrefix")
+        if detect.get(field) and (fault := check_device(detect[field]))
+    ]

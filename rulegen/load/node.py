@@ -9,6 +9,7 @@ from typing import IO, Any, TypeAlias
 
 import msgspec
 
+from rulegen.load.checks import check_device
 from rulegen.load.items import Item, items_of
 from rulegen.load.problems import LoadError, Problem
 from rulegen.load.sources import Source, texts
@@ -19,7 +20,6 @@ Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 DEFAULT_NAME = "node"
 LOOPBACK = ("127.0.0.1/8", "::1/128")
 
-_DEVICE = re.compile(r"[^\s/:,=]{1,15}")
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _LEADING_ZEROS = re.compile(r"\b0+(?=\d)")
 _FIELDS = ("name", "labels", "ips", "podCIDRs", "interfaces", "conntrackTCPBeLiberal", "nfacct")
@@ -49,8 +49,8 @@ def node_facts(
     *,
     file: Source | None = None,
     name: str | None = None,
-    ips: Sequence[str] = (),
-    interfaces: Sequence[str] = (),
+    ips: Sequence[str] | None = None,
+    interfaces: Sequence[str] | None = None,
     conntrack_liberal: bool | None = None,
     nfacct: bool | None = None,
     configuration: Mapping[str, Any] | None = None,
@@ -70,7 +70,7 @@ def node_facts(
     """
     problems: list[Problem] = []
     settings = cluster.proxy_configuration if configuration is None else configuration
-    flags = _of_flags(name, ips, interfaces, conntrack_liberal, nfacct, problems)
+    flags = _of_flags(name, ips or (), interfaces or (), conntrack_liberal, nfacct, problems)
     from_file = _of_file(file, stdin, problems) if file is not None else _Given()
     if problems:
         raise LoadError(problems)
@@ -321,9 +321,7 @@ def _check_interface_address(field: str, text: str, report: Any) -> None:
         )
 
 
-def _check_device(field: str, device: str, report: Any) -> None:
-    if not _DEVICE.fullmatch(device) or device in (".", "..") or not device.isprintable():
-        report(
-            field,
-            f'Invalid value: "{device}": must be the name of a network interface (at most 15 characters)',
-        )
+def _check_device(field: str, device: object, report: Any) -> None:
+    fault = check_device(device)
+    if fault:
+        report(field, fault)

@@ -24,11 +24,16 @@ STDIN = "-"
 
 
 class Text(msgspec.Struct, frozen=True):
-    """One text to read. ``asked_for`` says that the caller named it, so that it must hold something."""
+    """One text to read.
+
+    ``asked_for`` says that the caller named it, so that it must hold something; ``has_lines`` that its lines
+    are known to the user.
+    """
 
     file: str
     content: bytes
     asked_for: bool = True
+    has_lines: bool = True
 
 
 def texts(
@@ -121,12 +126,20 @@ def _of_stream(name: str, stream: Any, problems: list[Problem]) -> Iterator[Text
 
 
 def _of_value(name: str, value: Any, problems: list[Problem]) -> Iterator[Text]:
-    plain = value if isinstance(value, Mapping) else list(value)
+    if not isinstance(value, Mapping):
+        for index, element in enumerate(value):
+            yield from _of_object(f"{name}[{index}]", element, problems)
+    else:
+        yield from _of_object(name, value, problems)
+
+
+def _of_object(name: str, value: Any, problems: list[Problem]) -> Iterator[Text]:
     try:
-        yield Text(name, msgspec.json.encode(plain, enc_hook=_as_plain))
+        content = msgspec.json.encode(value, enc_hook=_as_plain)
     except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
-        reason = "nested too deep" if isinstance(error, RecursionError) else one_reason(error)
-        problems.append(_about(name, reason))
+        problems.append(_about(name, _why_no_data(error)))
+    else:
+        yield Text(name, content, has_lines=False)
 
 
 def _as_plain(value: object) -> object:
@@ -135,7 +148,9 @@ def _as_plain(value: object) -> object:
     raise TypeError(f"a value of type {type(value).__name__} has no place in a manifest")
 
 
-def one_reason(error: Exception) -> str:
+def _why_no_data(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "nested too deep"
     if isinstance(error, UnicodeError):
         return "a string holds a lone surrogate, which is no character"
     return str(error)

@@ -91,7 +91,14 @@ def test_plain_values_of_a_program_are_taken_and_left_alone() -> None:
     }
     before = json.dumps(value)
     assert len(load(value).cluster.services) == 1
-    assert len(load([value, {**value, "metadata": {"name": "other"}}], strict=True).cluster.services) == 2
+    headless = {**value, "metadata": {"name": "other"}, "spec": {"clusterIP": "None"}}
+    assert len(load([value, headless], strict=True).cluster.services) == 2
+    with pytest.raises(LoadError) as failure:
+        load([value, {**value, "metadata": {"name": "other"}}])
+    assert str(failure.value) == (
+        '<objects 1>[1]: Service default/other: spec.clusterIPs: Invalid value: ["10.96.0.10"]: failed to '
+        "allocate IP 10.96.0.10: provided IP is already allocated (by Service default/web, <objects 1>[0])"
+    )
     assert json.dumps(value) == before
 
 
