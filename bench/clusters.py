@@ -15,7 +15,7 @@ NODE = Node(
     interfaces={"lo": ("127.0.0.1/8",), "eth0": ("192.168.0.1/16",)},
 )
 CONFIG = ProxyConfig(cluster_cidrs=("10.128.0.0/9",))
-CLUSTER_IPS = 96 << 16
+CLUSTER_IPS = (96 << 16) + 16  # the first addresses are reserved, 10.96.0.1 is taken
 POD_IPS = 128 << 16
 
 
@@ -81,5 +81,9 @@ def cluster(services: int, endpoints: int) -> Cluster:
 def listing(services: int, endpoints: int) -> bytes:
     """The same objects as ``kubectl get services,endpointslices -A -o json`` prints them."""
     objects = cluster(services, endpoints)
-    items = [*objects.services, *objects.slices]
+    # Kind and version are defaults of the types, which encoding leaves out.
+    items = [
+        {"apiVersion": item.api_version, "kind": item.kind, **msgspec.to_builtins(item)}
+        for item in (*objects.services, *objects.slices)
+    ]
     return msgspec.json.encode({"apiVersion": "v1", "kind": "List", "metadata": {}, "items": items})
