@@ -28,6 +28,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	networkingv1beta1 "k8s.io/api/networking/v1beta1"
 	proxyv1alpha1 "k8s.io/kube-proxy/config/v1alpha1"
 )
 
@@ -39,6 +40,7 @@ var roots = map[string]any{
 	"discovery.k8s.io/v1 EndpointSlice": discoveryv1.EndpointSlice{},
 	"kubeproxy.config.k8s.io/v1alpha1 KubeProxyConfiguration": proxyv1alpha1.KubeProxyConfiguration{},
 	"networking.k8s.io/v1 ServiceCIDR":                        networkingv1.ServiceCIDR{},
+	"networking.k8s.io/v1beta1 ServiceCIDR":                   networkingv1beta1.ServiceCIDR{},
 	"v1 ConfigMap":                                            corev1.ConfigMap{},
 	"v1 Endpoints":                                            corev1.Endpoints{},
 	"v1 Namespace":                                            corev1.Namespace{},

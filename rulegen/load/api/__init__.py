@@ -6,6 +6,6 @@ server's field paths and words. This is the exact, slow way; objects that are pl
 """
 
 from rulegen.load.api.admission import admit
-from rulegen.load.api.types import Admission, FieldError, Server
+from rulegen.load.api.answers import Admission, FieldError, Server
 
 __all__ = ["Admission", "FieldError", "Server", "admit"]

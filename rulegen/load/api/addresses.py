@@ -12,7 +12,7 @@ import re
 import socket
 from typing import NamedTuple
 
-from rulegen.load.api.types import Errors, FieldError, invalid, quoted
+from rulegen.load.api.answers import Errors, FieldError, invalid, quoted
 
 _MAPPED = bytes(10) + b"\xff\xff"
 _hex = re.compile("[0-9a-fA-F]+").match

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from rulegen.load.api import endpoints, services
+from rulegen.load.api import cluster, endpoints, proxy, services, workloads
 from rulegen.load.api.allocation import allocate, primary_family
+from rulegen.load.api.answers import Admission, Errors, FieldError, Server, quoted, required
 from rulegen.load.api.metadata import check_resource_version, name_in_use, prepare_create
 from rulegen.load.api.schema import Problems, decode, kinds
-from rulegen.load.api.types import Admission, Errors, FieldError, Server, quoted, required
 
 DEFAULT_SERVER = Server()
 
@@ -17,12 +17,17 @@ Object = dict[str, Any]
 
 
 class Kind(NamedTuple):
-    """What is done to the objects of one kind."""
+    """What is done to the objects of one kind.
+
+    ``scope`` says whether they have a namespace; ``""`` is no metadata at all. Objects that are
+    ``described`` tell what runs in a cluster: nothing of them is dropped.
+    """
 
     default: Callable[[Object], None]
     validate: Callable[..., Errors]
     warn: Callable[[Object], list[FieldError]]
-    namespaced: bool = True
+    scope: Literal["namespace", "cluster", ""] = "namespace"
+    described: bool = False
 
 
 def _nothing(_: Object) -> None:
@@ -33,14 +38,31 @@ def _no_warnings(_: Object) -> list[FieldError]:
     return []
 
 
+_WORKLOAD = Kind(workloads.default_workload, workloads.validate_workload, _no_warnings, described=True)
+_SERVICE_CIDR = Kind(_nothing, cluster.validate_service_cidr, _no_warnings, "cluster")
 _KINDS: Mapping[str, Kind] = {
-    "v1 Service": Kind(services.default_service, services.validate_service, services.service_warnings),
-    "v1 Endpoints": Kind(
-        endpoints.default_endpoints, endpoints.validate_endpoints, endpoints.endpoints_warnings
-    ),
+    "apps/v1 DaemonSet": _WORKLOAD,
+    "apps/v1 Deployment": _WORKLOAD,
+    "apps/v1 ReplicaSet": _WORKLOAD,
+    "apps/v1 StatefulSet": _WORKLOAD,
     "discovery.k8s.io/v1 EndpointSlice": Kind(
         endpoints.default_slice, endpoints.validate_slice, endpoints.slice_warnings
     ),
+    "kubeproxy.config.k8s.io/v1alpha1 KubeProxyConfiguration": Kind(
+        proxy.default_configuration, proxy.validate_configuration, _no_warnings, "", described=True
+    ),
+    "networking.k8s.io/v1 ServiceCIDR": _SERVICE_CIDR,
+    "networking.k8s.io/v1beta1 ServiceCIDR": _SERVICE_CIDR,
+    "v1 ConfigMap": Kind(_nothing, cluster.validate_config_map, _no_warnings),
+    "v1 Endpoints": Kind(
+        endpoints.default_endpoints, endpoints.validate_endpoints, endpoints.endpoints_warnings
+    ),
+    "v1 Namespace": Kind(
+        cluster.default_namespace, cluster.validate_namespace, _no_warnings, "cluster", described=True
+    ),
+    "v1 Node": Kind(cluster.default_node, cluster.validate_node, _no_warnings, "cluster", described=True),
+    "v1 Pod": Kind(workloads.default_pod, workloads.validate_pod, _no_warnings, described=True),
+    "v1 Service": Kind(services.default_service, services.validate_service, services.service_warnings),
 }
 
 
@@ -51,14 +73,16 @@ def admit(
     stored: bool = False,
     server: Server = DEFAULT_SERVER,
     placeholders: bool = False,
+    keep_status: bool = False,
 ) -> Admission:
     """What a Kubernetes 1.37 API server makes of an object that is created, or that was read from it.
 
     ``obj`` is plain JSON data. With ``strict`` an unknown field is an error (``fieldValidation=Strict``),
     else a warning. ``stored`` says that the object came from a cluster, so that what only a create checks
     does not refuse it. Values that the server would allocate (cluster IPs, node ports) stay absent from the
-    result, or are ``"*"`` with ``placeholders``. All errors are listed at once, in the server's words; never
-    raises for what is in ``obj``.
+    result, or are ``"*"`` with ``placeholders``. A create drops a Service's status; ``keep_status`` takes it
+    for what the cluster will have, and checks it as the server checks an update of the status. All errors
+    are listed at once, in the server's words; never raises for what is in ``obj``.
     """
     api_version, kind = obj.get("apiVersion"), obj.get("kind")
     if not isinstance(kind, str) or not kind:
@@ -75,10 +99,8 @@ def admit(
         # The server goes no further either: what it would say next may come from what is misspelt here.
         return Admission(None, (*problems.wrong, *problems.unknown))
     warnings = list(problems.unknown)
-    rules = _KINDS.get(key)
-    if rules is None:
-        return Admission(decoded, (), tuple(warnings))
-    errors = _store(decoded, rules, server, warnings, stored=stored)
+    rules = _KINDS[key]
+    errors = _store(decoded, rules, server, warnings, stored=stored, keep_status=keep_status)
     if errors:
         # The same fault twice (an address that stands in a list twice) is said once.
         return Admission(None, tuple(dict.fromkeys(errors)), tuple(warnings))
@@ -89,18 +111,27 @@ def admit(
 
 
 def _store(
-    decoded: Object, rules: Kind, server: Server, warnings: list[FieldError], *, stored: bool
+    decoded: Object,
+    rules: Kind,
+    server: Server,
+    warnings: list[FieldError],
+    *,
+    stored: bool,
+    keep_status: bool,
 ) -> Errors:
     """Bring the object into the form in which it is stored, or give its errors."""
-    metadata = decoded["metadata"]
     kind = decoded["kind"]
-    if stored:
+    if stored or rules.described:
+        if rules.scope == "namespace":
+            decoded["metadata"].setdefault("namespace", "default")
         rules.default(decoded)
         if kind == "Service":
             services.default_on_read(decoded["spec"], primary_family(server))
-        return rules.validate(decoded, stored=True)
-    warnings += prepare_create(metadata, namespaced=rules.namespaced)
-    decoded.pop("status", None)
+        return rules.validate(decoded, stored=stored)
+    metadata = decoded["metadata"]
+    warnings += prepare_create(metadata, namespaced=rules.scope == "namespace")
+    if not keep_status:
+        decoded.pop("status", None)
     if kind == "EndpointSlice":
         endpoints.prepare_slice(decoded)
     rules.default(decoded)

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from rulegen.load.api.addresses import CIDR, IP, family_of, parse_cidr, parse_ip
+from rulegen.load.api.answers import Errors, FieldError, Server, invalid, invalid_json, quoted, required
 from rulegen.load.api.names import path_segment
 from rulegen.load.api.services import ALLOCATED, check_cluster_ips, needs_health_check
-from rulegen.load.api.types import Errors, FieldError, Server, invalid, invalid_json, quoted, required
 
 
 def allocate(service: dict[str, Any], name: str, server: Server) -> Errors:

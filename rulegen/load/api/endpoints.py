@@ -12,6 +12,16 @@ from rulegen.load.api.addresses import (
     family_of,
     ip_warnings,
 )
+from rulegen.load.api.answers import (
+    Errors,
+    FieldError,
+    duplicate,
+    duplicate_json,
+    invalid,
+    required,
+    too_many,
+    unsupported,
+)
 from rulegen.load.api.metadata import check_metadata
 from rulegen.load.api.names import (
     dns_label,
@@ -22,16 +32,6 @@ from rulegen.load.api.names import (
     qualified_name,
 )
 from rulegen.load.api.services import PROTOCOLS
-from rulegen.load.api.types import (
-    Errors,
-    FieldError,
-    duplicate,
-    duplicate_json,
-    invalid,
-    required,
-    too_many,
-    unsupported,
-)
 
 _ADDRESS_TYPES = ("FQDN", "IPv4", "IPv6")
 _MOST_ADDRESSES = 100

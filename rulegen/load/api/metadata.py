@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rulegen.load.api.names import dns_label, label_value, masked_prefix, qualified_name, size
-from rulegen.load.api.types import (
+from rulegen.load.api.answers import (
     Errors,
     FieldError,
     as_json,
@@ -16,6 +15,7 @@ from rulegen.load.api.types import (
     required,
     too_long,
 )
+from rulegen.load.api.names import dns_label, label_value, masked_prefix, qualified_name, size
 
 NameCheck = Callable[[str], list[str]]
 

@@ -24,7 +24,8 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from rulegen.load.api.types import FieldError, as_json, quoted
+from rulegen.load.api.answers import FieldError, as_json, quoted
+from rulegen.load.duration import seconds
 
 
 class Problems:
@@ -47,12 +48,13 @@ _INTEGERS = {
     "uint32": (0, 2**32 - 1),
     "uint8": (0, 255),
 }
-_ZERO: Mapping[str, Any] = {"string": "", "bool": False, **dict.fromkeys(_INTEGERS, 0)}
+_FLOATS = ("float32", "float64")
+_ZERO: Mapping[str, Any] = {"string": "", "bool": False, **dict.fromkeys((*_INTEGERS, *_FLOATS), 0)}
 
 _INDEX = re.compile(r"\[\d+\]")
 _QUANTITY = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([numkKMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?")
+_BASE64 = re.compile(r"[A-Za-z0-9+/\r\n]*={0,2}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d([.,]\d+)?(Z|[+-]\d\d:\d\d)")
-_DURATION = re.compile(r"[+-]?(0|((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))+)")
 
 
 class Schema(msgspec.Struct, frozen=True):
@@ -84,7 +86,8 @@ def _wrong(path: str, owner: str, value: object, type_name: str, note: str = "")
     if isinstance(value, bool):
         shown = "bool"
     elif isinstance(value, int | float):
-        shown = f"number {as_json(value)}" if type_name.rsplit(".", 1)[-1] in _INTEGERS else "number"
+        underlying = schema().named.get(type_name, type_name)
+        shown = f"number {_number(value)}" if underlying in _INTEGERS or underlying in _FLOATS else "number"
     elif isinstance(value, str):
         shown = "string"
     elif isinstance(value, list | tuple):
@@ -95,6 +98,13 @@ def _wrong(path: str, owner: str, value: object, type_name: str, note: str = "")
     return FieldError(
         path, f"json: cannot unmarshal {shown} into {place} of type {_go_name(type_name)}{note}"
     )
+
+
+def _number(value: float) -> str:
+    try:
+        return as_json(value)
+    except ValueError:  # more digits than Python prints
+        return "of great length"
 
 
 def _go_name(type_name: str) -> str:
@@ -109,6 +119,8 @@ def _decoder(type_name: str) -> Decoder:
         return _struct(type_name)
     if type_name.startswith("*"):
         return _pointer(_decoder(type_name[1:]))
+    if type_name == "[]uint8":
+        return _bytes
     if type_name.startswith("[]"):
         return _list(type_name)
     if type_name.startswith("map["):
@@ -119,9 +131,11 @@ def _decoder(type_name: str) -> Decoder:
     if underlying != type_name and underlying.startswith(("[]", "map[")):
         return _decoder(underlying)
     if underlying == "string":
-        return _scalar(str, type_name, "")
+        return _string(type_name)
     if underlying == "bool":
-        return _scalar(bool, type_name, False)
+        return _bool(type_name)
+    if underlying in _FLOATS:
+        return _float(type_name)
     return _integer(type_name, *_INTEGERS[underlying])
 
 
@@ -216,6 +230,8 @@ def _map(type_name: str) -> Decoder:
                 problems.wrong.append(_wrong(path, owner, key, "string", " (as a key)"))
                 continue
             found = len(problems.wrong)
+            if not key.isascii():
+                key = _unicode(key)
             out[key] = decoder(each, f"{path}.{key}", owner, problems)
             for i in range(found, len(problems.wrong)):
                 # The server's error about a value of a map names the map only; which value it is helps.
@@ -227,18 +243,58 @@ def _map(type_name: str) -> Decoder:
     return run
 
 
-def _scalar(python_type: type, type_name: str, nothing: Any) -> Decoder:
+def _string(type_name: str) -> Decoder:
     def run(value: Any, path: str, owner: str, problems: Problems) -> Any:
-        if type(value) is python_type:
-            return value
+        if type(value) is str:
+            return value if value.isascii() else _unicode(value)
         if value is None:
-            return nothing
-        if isinstance(value, python_type):
-            return python_type(value)
+            return ""
+        if isinstance(value, str):
+            return _unicode(value)
         problems.wrong.append(_wrong(path, owner, value, type_name))
-        return nothing
+        return ""
 
     return run
+
+
+def _unicode(text: str) -> str:
+    """The text with U+FFFD for half a surrogate pair, as Go's decoder has it."""
+    return str(text).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def _bool(type_name: str) -> Decoder:
+    def run(value: Any, path: str, owner: str, problems: Problems) -> Any:
+        if type(value) is bool:
+            return value
+        if value is not None:
+            problems.wrong.append(_wrong(path, owner, value, type_name))
+        return False
+
+    return run
+
+
+def _float(type_name: str) -> Decoder:
+    def run(value: Any, path: str, owner: str, problems: Problems) -> Any:
+        if type(value) in (int, float):
+            return value
+        if value is not None:
+            problems.wrong.append(_wrong(path, owner, value, type_name))
+        return 0
+
+    return run
+
+
+def _bytes(value: Any, path: str, owner: str, problems: Problems) -> Any:
+    """Base64 in a string, which stays as it is; a list of bytes is taken too."""
+    if value is None or (isinstance(value, str) and _BASE64.fullmatch(value) and len(value) % 4 == 0):
+        return value
+    if isinstance(value, list | tuple):
+        return _list("[]uint8")(value, path, owner, problems)
+    if isinstance(value, str):
+        problems.wrong.append(FieldError(path, f"Invalid value: {quoted(value)}: illegal base64 data"))
+    else:
+        problems.wrong.append(_wrong(path, owner, value, "[]uint8"))
+    return None
 
 
 def _integer(type_name: str, lowest: int, highest: int) -> Decoder:
@@ -254,21 +310,20 @@ def _integer(type_name: str, lowest: int, highest: int) -> Decoder:
 
 def _int_or_string(value: Any, path: str, owner: str, problems: Problems) -> Any:
     if isinstance(value, str):
-        return value
+        return _unicode(value)
     return _integer("int32", *_INTEGERS["int32"])(value, path, owner, problems)
 
 
-def _matching(pattern: re.Pattern[str], type_name: str, what: str) -> Decoder:
-    def run(value: Any, path: str, owner: str, problems: Problems) -> Any:
-        if value is None:
-            return None
-        if not isinstance(value, str):
-            problems.wrong.append(_wrong(path, owner, value, type_name))
-        elif value and not pattern.fullmatch(value):
-            problems.wrong.append(FieldError(path, f"Invalid value: {quoted(value)}: {what}"))
-        return value
-
-    return run
+def _time(value: Any, path: str, owner: str, problems: Problems) -> Any:
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        problems.wrong.append(_wrong(path, owner, value, "string"))
+        return None
+    if value and not _TIME.fullmatch(value):
+        detail = "must be a time as of RFC 3339, such as 2006-01-02T15:04:05Z"
+        problems.wrong.append(FieldError(path, f"Invalid value: {quoted(value)}: {detail}"))
+    return value
 
 
 def _quantity(value: Any, path: str, owner: str, problems: Problems) -> Any:
@@ -292,10 +347,21 @@ def _any(value: Any, path: str, owner: str, problems: Problems) -> Any:
     return value
 
 
+def _duration(value: Any, path: str, owner: str, problems: Problems) -> Any:
+    """A text such as ``1m30s``. Null is none: a duration is optional where its type is a pointer only."""
+    if value is not None and not isinstance(value, str):
+        problems.wrong.append(_wrong(path, owner, value, "string"))
+        return "0s"
+    try:
+        seconds(value or "")
+    except ValueError as error:
+        problems.wrong.append(FieldError(path, str(error)))
+        return "0s"
+    return value
+
+
 def _duration_or_number(value: Any, path: str, owner: str, problems: Problems) -> Any:
-    if type(value) is int:
-        return value
-    return _CUSTOM["meta/v1.Duration"](value, path, owner, problems)
+    return value if type(value) is int else _duration(value, path, owner, problems)
 
 
 _CUSTOM: Mapping[str, Decoder] = {
@@ -303,8 +369,8 @@ _CUSTOM: Mapping[str, Decoder] = {
     "api/resource.Quantity": _quantity,
     "api/resource.QuantityValue": _quantity,
     "api/v1.TimeOrMetaDuration": _duration_or_number,
-    "meta/v1.Time": _matching(_TIME, "string", "must be a time as of RFC 3339, such as 2006-01-02T15:04:05Z"),
-    "meta/v1.Duration": _matching(_DURATION, "string", "must be a duration, such as 1m30s"),
+    "meta/v1.Time": _time,
+    "meta/v1.Duration": _duration,
     "meta/v1.FieldsV1": _any,
 }
 _CUSTOM_ZERO: Mapping[str, Any] = {

@@ -13,9 +13,7 @@ from rulegen.load.api.addresses import (
     family_of,
     ip_warnings,
 )
-from rulegen.load.api.metadata import check_labels, check_metadata
-from rulegen.load.api.names import dns_label, dns_subdomain, port_name, port_number, qualified_name
-from rulegen.load.api.types import (
+from rulegen.load.api.answers import (
     Errors,
     FieldError,
     duplicate,
@@ -26,6 +24,8 @@ from rulegen.load.api.types import (
     required,
     unsupported,
 )
+from rulegen.load.api.metadata import check_labels, check_metadata
+from rulegen.load.api.names import dns_label, dns_subdomain, port_name, port_number, qualified_name
 
 ALLOCATED = "*"
 """Stands for an address or a port that the server would choose."""
@@ -149,6 +149,8 @@ def validate_service(service: Mapping[str, Any], *, stored: bool) -> Errors:
         else:
             errors.append(forbidden(field, _BALANCER_ONLY))
     errors += _check_policies(spec, stored=stored)
+    if "status" in service:
+        errors += _check_ingress(service["status"].get("loadBalancer", {}).get("ingress", []), kind, stored)
     return errors
 
 
@@ -349,6 +351,28 @@ def _check_policies(spec: Mapping[str, Any], *, stored: bool) -> Errors:
     if distribution is not None and distribution not in _DISTRIBUTIONS:
         field = "spec.trafficDistribution"
         errors.append(unsupported(field, distribution, _DISTRIBUTIONS, plain=True))
+    return errors
+
+
+def _check_ingress(ingress: list[Mapping[str, Any]], kind: str, stored: bool) -> Errors:
+    """The addresses that a load balancer has given, as an update of the status checks them."""
+    field = "status.loadBalancer.ingress"
+    if ingress and kind != "LoadBalancer":
+        return [forbidden(field, "may only be used when `spec.type` is 'LoadBalancer'")]
+    errors: Errors = []
+    for i, each in enumerate(ingress):
+        place = f"{field}[{i}]"
+        ip, mode, name = each.get("ip"), each.get("ipMode"), each.get("hostname")
+        if ip:
+            errors += check_ip(f"{place}.ip", ip, strict=not stored)
+            if mode not in ("Proxy", "VIP"):
+                errors.append(unsupported(f"{place}.ipMode", mode, ("Proxy", "VIP")))
+        elif mode is not None:
+            errors.append(forbidden(f"{place}.ipMode", "may not be specified when `ip` is not set"))
+        if name:
+            errors += [invalid(f"{place}.hostname", name, fault) for fault in dns_subdomain(name)]
+            if family_of(name):
+                errors.append(invalid(f"{place}.hostname", name, "must be a DNS name, not an IP address"))
     return errors
 
 
