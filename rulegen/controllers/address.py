@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from ipaddress import IPv6Address
+from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from typing import NamedTuple
 
 from rulegen.model import Family
 
-_DOTTED = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+\Z")
+_DOTTED = re.compile(r"[0-9]+(?:\.[0-9]+){3}\Z")
+_MAPPED = bytes(10) + b"\xff\xff"
 
 
 class Address(NamedTuple):
@@ -28,30 +30,33 @@ class Address(NamedTuple):
 def parse(text: str) -> Address | None:
     """The address that ``text`` spells, or None. An IPv4-mapped IPv6 address counts as IPv4."""
     try:
-        if ":" not in text:
-            return _ipv4(text)
-        if "%" in text:
+        packed = _packed(text)
+    except (OSError, ValueError):
+        try:
+            packed = _packed(_decimal(text))
+        except (OSError, ValueError):
             return None
-        head, colon, tail = text.rpartition(":")
-        if _DOTTED.match(tail):
-            quad = _ipv4(tail)
-            if quad is None:
-                return None
-            text = head + colon + quad.text
-        wide = IPv6Address(text)
-    except AddressValueError:
-        return None
-    if wide.ipv4_mapped is not None:
-        return Address("IPv4", str(wide.ipv4_mapped), wide.ipv4_mapped.packed)
-    return Address("IPv6", wide.compressed, wide.packed)
+    if len(packed) == 4:
+        return _ipv4(packed)
+    if packed.startswith(_MAPPED):
+        return _ipv4(packed[12:])
+    return Address("IPv6", IPv6Address(packed).compressed, packed)
 
 
-def _ipv4(text: str) -> Address | None:
-    if not _DOTTED.match(text):
-        return None
-    # A leading zero never meant octal here: Go read such octets as decimal until 1.17.
-    address = IPv4Address(".".join(octet.lstrip("0") or "0" for octet in text.split(".")))
-    return Address("IPv4", str(address), address.packed)
+def _packed(text: str) -> bytes:
+    return inet_pton(AF_INET6 if ":" in text else AF_INET, text)
+
+
+def _ipv4(packed: bytes) -> Address:
+    return Address("IPv4", inet_ntop(AF_INET, packed), packed)
+
+
+def _decimal(text: str) -> str:
+    """``text`` with octets (all of it, or its end) without leading zeros, which Go once read as decimal."""
+    head, colon, quad = text.rpartition(":")
+    if _DOTTED.match(quad) is None:
+        return text
+    return head + colon + ".".join(octet.lstrip("0") or "0" for octet in quad.split("."))
 
 
 def refusal(text: str) -> str | None:
@@ -62,19 +67,13 @@ def refusal(text: str) -> str | None:
     address = parse(text)
     if address is None:
         return "must be a valid IP address"
-    value = IPv4Address(address.packed) if address.family == "IPv4" else IPv6Address(address.packed)
-    if value.is_unspecified:
+    ipv4, packed = address.family == "IPv4", address.packed
+    if not any(packed):
         return f"may not be unspecified ({text})"
-    if value.is_loopback:
+    if packed[0] == 127 if ipv4 else packed == bytes(15) + b"\x01":
         return "may not be in the loopback range (127.0.0.0/8, ::1/128)"
-    if value.is_link_local:
+    if packed.startswith(b"\xa9\xfe") if ipv4 else (packed[0] == 0xFE and packed[1] & 0xC0 == 0x80):
         return "may not be in the link-local range (169.254.0.0/16, fe80::/10)"
-    if _is_link_local_multicast(address):
+    if packed.startswith(b"\xe0\x00\x00") if ipv4 else (packed[0] == 0xFF and packed[1] & 0x0F == 0x02):
         return "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"
     return None
-
-
-def _is_link_local_multicast(address: Address) -> bool:
-    if address.family == "IPv4":
-        return address.packed[:3] == b"\xe0\x00\x00"
-    return address.packed[0] == 0xFF and address.packed[1] & 0x0F == 0x02

@@ -7,6 +7,7 @@ kinds; :func:`complete` adds what the cluster's controllers would make of the re
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -63,12 +64,15 @@ def endpoint_slices(cluster: Cluster, *, require_nodes: bool = True) -> list[End
     return made
 
 
-def endpoints(cluster: Cluster) -> list[Endpoints]:
-    """The Endpoints that the endpoints controller makes: one object per Service with a selector."""
+def endpoints(cluster: Cluster, *, require_nodes: bool = True) -> list[Endpoints]:
+    """The Endpoints that the endpoints controller makes: one object per Service with a selector.
+
+    A Service that selects a Pod on no Node has none, as in a cluster, unless ``require_nodes`` is false.
+    """
     index = PodIndex(cluster.pods)
     by_key = {_key(given): given for given in cluster.endpoints}
     found = (
-        endpoints_of(service, index.selected(service), by_key.get(_key(service)))
+        endpoints_of(service, index.selected(service), by_key.get(_key(service)), require_nodes=require_nodes)
         for service in _ordered(cluster.services)
         if is_managed(service)
     )
@@ -88,9 +92,7 @@ def complete(cluster: Cluster) -> Completion:
 class _Completer:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._index = PodIndex(cluster.pods)
         self._endpoints = {_key(endpoints): endpoints for endpoints in cluster.endpoints}
-        self._surroundings = Surroundings(cluster.nodes, require_nodes=False)
         self._served = {
             (given.metadata.namespace, labels[SERVICE_NAME_LABEL])
             for given in cluster.slices
@@ -98,6 +100,14 @@ class _Completer:
         }
         self._made: list[EndpointSlice] = []
         self._origins: dict[tuple[str, str, str], Origin] = {}
+
+    @cached_property
+    def _index(self) -> PodIndex:
+        return PodIndex(self._cluster.pods)
+
+    @cached_property
+    def _surroundings(self) -> Surroundings:
+        return Surroundings(self._cluster.nodes, require_nodes=False)
 
     def run(self) -> Completion:
         sources = tuple(map(self._source, self._cluster.services))

@@ -41,18 +41,25 @@ def is_own_work(endpoints: Endpoints) -> bool:
     return labels.get(MANAGED_BY_LABEL) == MANAGER or TRIGGER_TIME_ANNOTATION in annotations
 
 
-def endpoints_of(service: Service, pods: Iterable[Pod], current: Endpoints | None = None) -> Endpoints | None:
+def endpoints_of(
+    service: Service,
+    pods: Iterable[Pod],
+    current: Endpoints | None = None,
+    *,
+    require_nodes: bool = True,
+) -> Endpoints | None:
     """The Endpoints of one Service; ``pods`` are those that its selector matches, ``current`` what there is.
 
-    Only the Service's first family counts, and Nodes do not matter. Pods that terminate are left out unless
-    the Service publishes addresses that are not ready. None where the API server would refuse the object: an
-    address is a loopback or link-local one, or nothing is left of a subset that was cut.
+    Only the Service's first family counts, and which Nodes exist does not. Pods that terminate are left out
+    unless the Service publishes addresses that are not ready. None where the API server would refuse the
+    object: an address is a loopback or link-local one, nothing is left of a subset that was cut, or a Pod is
+    on no Node (that is overlooked unless ``require_nodes``).
     """
     packed = subsets.pack(_offers(service, pods), _identity)
     if current is not None and _is_up_to_date(current, service, packed):
         return current
     kept, truncated = truncate(packed)
-    if not all(map(_is_acceptable, kept)):
+    if not all(_is_acceptable(subset, require_nodes) for subset in kept):
         return None
     annotations = dict(current.metadata.annotations or {}) if current is not None else {}
     annotations.pop(TRIGGER_TIME_ANNOTATION, None)
@@ -71,9 +78,12 @@ def endpoints_of(service: Service, pods: Iterable[Pod], current: Endpoints | Non
     return Endpoints(metadata=metadata, subsets=kept or None)
 
 
-def _is_acceptable(subset: EndpointSubset) -> bool:
+def _is_acceptable(subset: EndpointSubset, require_nodes: bool) -> bool:
     listed = [*(subset.addresses or ()), *(subset.not_ready_addresses or ())]
-    return bool(listed) and all(address.refusal(each.ip) is None for each in listed)
+    return bool(listed) and all(
+        address.refusal(each.ip) is None and (each.node_name is not None or not require_nodes)
+        for each in listed
+    )
 
 
 def _offers(service: Service, pods: Iterable[Pod]) -> Iterator[subsets.Offer]:
@@ -105,7 +115,6 @@ def _address(service: Service, pod: Pod) -> EndpointAddress | None:
     return EndpointAddress(
         ip=found.text,
         hostname=published_hostname(pod, service) or "",
-        # The real controller writes an empty name for a Pod on no Node, which the API server refuses.
         node_name=pod.spec.node_name or None,
         target_ref=ObjectReference(
             kind="Pod", namespace=pod.metadata.namespace, name=pod.metadata.name, uid=pod.metadata.uid

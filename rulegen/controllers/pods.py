@@ -42,8 +42,8 @@ class PodDecision(msgspec.Struct, frozen=True, kw_only=True):
     """What the endpointslice controller makes of one Pod for one Service and address family.
 
     ``endpoint`` is the endpoint without its hints, None where the Pod is left out. ``ports`` are those of the
-    slice it goes to, in slice order. ``unresolved`` names the Service's ports whose target port no
-    container of the Pod has: the Pod is an endpoint without them. ``detail`` says in words why.
+    slice it goes to, in the order of the Service. ``unresolved`` names the Service's ports whose target
+    port no container of the Pod has: the Pod is an endpoint without them. ``detail`` says in words why.
     """
 
     pod: Pod
@@ -79,10 +79,12 @@ def addresses(pod: Pod) -> tuple[address.Address, ...]:
 
     That is how the API server reads a PodStatus (pkg/apis/core/v1, SetDefaults_PodStatus).
     """
-    texts = [each.ip for each in pod.status.pod_ips or ()]
-    if pod.status.pod_ip and (not texts or texts[0] != pod.status.pod_ip):
-        texts = [pod.status.pod_ip]
-    return tuple(found for found in map(address.parse, texts) if found is not None)
+    listed, single = pod.status.pod_ips, pod.status.pod_ip
+    if listed and (not single or listed[0].ip == single):
+        texts = [each.ip for each in listed]
+    else:
+        texts = [single] if single else []
+    return tuple([found for found in map(address.parse, texts) if found is not None])
 
 
 def find_port(pod: Pod, port: ServicePort) -> int | None:
