@@ -1,0 +1,7 @@
+"""What a node says of itself: listings of its tools, alone or gathered into one archive."""
+
+from rulegen.dump.collect import script
+from rulegen.dump.listings import LISTINGS, Listings, recognise, split, variant
+from rulegen.dump.read import DumpError, read
+
+__all__ = ["LISTINGS", "DumpError", "Listings", "read", "recognise", "script", "split", "variant"]
