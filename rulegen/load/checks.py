@@ -12,8 +12,8 @@ from typing import Any
 
 from rulegen.load.api import FieldError
 from rulegen.load.api.addresses import check_canonical_cidr, check_cidr, check_ip, parse_ip
+from rulegen.load.api.answers import as_json, forbidden, invalid, quoted, required, unsupported
 from rulegen.load.api.names import dns_label, dns_subdomain
-from rulegen.load.api.types import as_json, forbidden, invalid, quoted, required, unsupported
 from rulegen.model import KubeNode, Pod, Service, ServiceCIDR
 
 _device = re.compile(r"[^\s/:,=\"'\\]{1,15}").fullmatch

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from rulegen.load.api import FieldError
-from rulegen.load.api.types import invalid, invalid_json
+from rulegen.load.api.answers import invalid, invalid_json
 from rulegen.model import Service
 
 _PORTS = "provided port is already allocated"
