@@ -51,13 +51,17 @@ def render(
         typer.Option(
             "--output",
             "-o",
-            help="json, yaml, or a text form of the mode: restore (iptables); ipvsadm, ipset, restore, "
+            help="json, yaml, or a text form of the mode: restore, save (iptables); ipvsadm, ipset, restore, "
             "script, table (ipvs); nft (nftables).",
         ),
     ] = None,
     with_jumps: Annotated[
         bool, typer.Option("--with-jumps", help="Also install the jumps from the kernel's own chains.")
     ] = False,
+    variant: Annotated[
+        str | None,
+        typer.Option("--variant", help="With -o save: whose output, that of iptables-nft or iptables-legacy."),
+    ] = None,
 ) -> None:
     """Print the rules of a node, as kube-proxy would program them."""
     from rulegen.cli.inputs import read
@@ -80,12 +84,14 @@ def render(
     if output in ("json", "yaml"):
         _print_data(inputs, family, output)
     else:
-        _print_text(inputs, family, _form(inputs, output, with_jumps=with_jumps))
+        _print_text(inputs, family, _form(inputs, output, variant, with_jumps=with_jumps))
 
 
-def _form(inputs: Inputs, output: str | None, *, with_jumps: bool) -> Form:
+def _form(inputs: Inputs, output: str | None, variant: str | None, *, with_jumps: bool) -> Form:
     forms = inputs.backend.forms
     name = output or forms[0].name
+    if variant is not None:
+        name += f"-{variant}"
     if with_jumps:
         name += "-with-jumps"
     for form in forms:

@@ -9,6 +9,7 @@ from rulegen.backend import Branch, Form, ShownRule
 from rulegen.iptables import show
 from rulegen.iptables.compile import compile_rules
 from rulegen.iptables.ruleset import Ruleset
+from rulegen.iptables.save import SAVE_FORMS
 from rulegen.iptables.text import jumps, restore, restore_with_jumps
 from rulegen.plan import Plan, ServicePort
 
@@ -20,6 +21,7 @@ class Iptables:
     forms = (
         Form(name="restore", help="text for iptables-restore --noflush", write=restore),
         Form(name="restore-with-jumps", help="the same, jump rules included", write=restore_with_jumps),
+        *SAVE_FORMS,
     )
 
     def compile_rules(self, plan: Plan) -> Ruleset:
