@@ -35,3 +35,22 @@ demo: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m bench
+
+# The recorder over the proxiers of a Kubernetes release (conformance/README.md). Needs Go; minutes the first time.
+VERSION ?= 1.37.2
+MINOR = $(basename $(VERSION))
+RECORDER = conformance/bin/recorder-$(VERSION)
+MODE ?=
+COUNT ?= 1000
+SEED ?= 1
+
+.PHONY: recorder conformance fuzz
+recorder:
+	sh conformance/build.sh $(VERSION)
+
+conformance: $(STAMP) recorder
+	$(BIN)/python -m rulegen.conformance.recordings --recorder $(RECORDER) --version $(MINOR)
+
+fuzz: $(STAMP) recorder
+	$(BIN)/python -m rulegen.conformance.fuzz --recorder $(RECORDER) --count $(COUNT) --seed $(SEED) \
+		$(addprefix --mode ,$(MODE))
