@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -28,71 +28,39 @@ Examples:
 
 def register(app: typer.Typer) -> None:
     group = typer.Typer(help="Explain decisions.", rich_markup_mode=None, no_args_is_help=True)
-    group.command("endpoints", epilog=EXAMPLES)(endpoints)
+    group.command("endpoints", epilog=EXAMPLES)(options.takes_inputs(endpoints))
     # A callback keeps typer from merging a group with a single command into that command.
     group.callback()(lambda: None)
     app.add_typer(group, name="explain")
 
 
 def endpoints(
+    inputs: Inputs,
     what: Annotated[list[str], typer.Argument(metavar="NAME | svc/NAME", help="The Service.")],
-    files: options.Files = None,
-    recursive: options.Recursive = False,
-    strict: options.Strict = False,
-    namespace: options.Namespace = "default",
-    mode: options.Mode = None,
-    family: options.FamilyName = None,
-    node: options.NodeName = None,
-    node_file: options.NodeFile = None,
-    node_ip: options.NodeIP = None,
-    interface: options.Interface = None,
-    nfacct: options.Nfacct = None,
-    liberal: options.Liberal = None,
-    config: options.Config = None,
-    version: options.Version = "1.37",
     output: Annotated[
-        str | None, typer.Option("--output", "-o", help="wide, json or yaml (default: a table).")
-    ] = None,
+        Literal["table", "wide", "json", "yaml"], typer.Option("--output", "-o", help="Form of the output.")
+    ] = "table",
 ) -> None:
     """Explain every endpoint of a Service: used on this node for which traffic, or why not."""
-    from rulegen.cli.inputs import read
-    from rulegen.cli.output import dump, emit, note
-    from rulegen.plan import skip_reason
+    from rulegen.cli.output import dump, emit
 
-    if output not in (None, "wide", "json", "yaml"):
-        raise ValueError(f"-o {output}: must be one of wide, json, yaml")
-    name = service_name(what)
-    inputs = read(
-        files,
-        recursive=recursive,
-        strict=strict,
-        namespace=namespace,
-        mode=mode,
-        node=node,
-        node_file=node_file,
-        node_ips=node_ip,
-        interfaces=interface,
-        nfacct=nfacct,
-        liberal=liberal,
-        config=config,
-        version=version,
-    )
-    service = inputs.service(name, namespace)
+    service = inputs.service(service_name(what))
     data: list[dict[str, Any]] = []
-    for each in inputs.families(family):
-        reason = skip_reason(service, each)
-        if reason is not None:
-            if family is not None or each == inputs.primary():
-                note(f"{namespace}/{service.metadata.name}: no {each} rules ({reason})")
-            continue
+    for each in inputs.families_of(service):
+        left_out = _left_out(inputs, service, each)
         for port, chains in _explained(inputs, service, each):
             if output in ("json", "yaml"):
-                data.append(_as_data(port, chains))
+                pods = [{"pod": pod, "why": why} for pod, why in left_out]
+                data.append({**_as_data(port, chains), "podsLeftOut": pods})
             else:
-                emit(_as_table(port, chains, wide=output == "wide"))
+                emit(_as_table(port, chains, left_out, wide=output == "wide"))
     if output in ("json", "yaml"):
         dump(
-            {"service": f"{namespace}/{service.metadata.name}", "node": inputs.node.name, "ports": data},
+            {
+                "service": f"{inputs.namespace}/{service.metadata.name}",
+                "node": inputs.node.name,
+                "ports": data,
+            },
             output,
         )
 
@@ -115,11 +83,25 @@ def _explained(inputs: Inputs, service: Service, family: Family) -> list[tuple[P
     ]
 
 
+def _left_out(inputs: Inputs, service: Service, family: Family) -> list[tuple[str, str]]:
+    """Pods that the selector picks and that are no endpoints all the same, and why."""
+    from rulegen.controllers import explain
+
+    decisions = explain(service, inputs.cluster.pods, inputs.cluster.nodes, families=[family])
+    return [
+        (decision.pod.metadata.name, decision.detail)
+        for decision in decisions
+        if not decision.included and decision.verdict != "not-selected"
+    ]
+
+
 def _yes(value: bool) -> str:
     return "yes" if value else "no"
 
 
-def _as_table(port: PortVerdicts, chains: dict[str, str], *, wide: bool) -> str:
+def _as_table(
+    port: PortVerdicts, chains: dict[str, str], left_out: list[tuple[str, str]], *, wide: bool
+) -> str:
     from rulegen.cli.output import framed, table
 
     header = ["ENDPOINT", "POD", "NODE", "ZONE", "CLUSTER", "LOCAL"]
@@ -133,7 +115,10 @@ def _as_table(port: PortVerdicts, chains: dict[str, str], *, wide: bool) -> str:
             cells += [_yes(v.internal), _yes(v.external), order, v.source or "-", chains.get(v.address, "-")]
         return [*cells, v.why]
 
-    body = table([*header, "WHY"], map(row, port.verdicts)) if port.verdicts else ""
+    rows = [row(verdict) for verdict in port.verdicts]
+    blank = ["-"] * (len(header) - 2)
+    rows += [["-", pod, *blank, f"no endpoint: {why}"] for pod, why in left_out]
+    body = table([*header, "WHY"], rows) if rows else ""
     return framed("endpoints", port=port, table=body)
 
 

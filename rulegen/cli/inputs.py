@@ -12,10 +12,11 @@ from rulegen.cli.output import note
 from rulegen.cli.progress import progress_bar
 from rulegen.collector import paused
 from rulegen.controllers import complete
-from rulegen.load import Loaded, load, node_facts, proxy_config
+from rulegen.load import Loaded, load, load_configuration, node_facts, proxy_config
 from rulegen.model import FAMILIES, Cluster, Family, Node, ProxyConfig, Service
 from rulegen.plan import Plan, plan, skip_reason
 from rulegen.plan.machine import detect_node_ips
+from rulegen.versions import DEFAULT_VERSION
 
 
 class Inputs(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +27,8 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
     config: ProxyConfig
     backend: Backend
     version: str
+    namespace: str = "default"
+    family: Family | None = None
 
     def plan(self, family: Family) -> Plan:
         return plan(self.cluster, self.node, self.config, family, self.version)
@@ -34,14 +37,26 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
         """The family of the node's first address."""
         return detect_node_ips(self.node, self.config)[0]
 
-    def families(self, wanted: str | None) -> tuple[Family, ...]:
-        """The family asked for, or all that have rules: the primary first."""
-        if wanted is not None:
-            return (family_named(wanted),)
+    def families(self) -> tuple[Family, ...]:
+        """The family asked for, or both: the primary first."""
+        if self.family is not None:
+            return (self.family,)
         first = self.primary()
         return (first, *(family for family in FAMILIES if family != first))
 
-    def service(self, name: str, namespace: str) -> Service:
+    def families_of(self, service: Service) -> list[Family]:
+        """The families in which a Service has rules; a note says why where one that matters has none."""
+        found = []
+        for family in self.families():
+            reason = skip_reason(service, family)
+            if reason is None:
+                found.append(family)
+            elif self.family is not None or family == self.primary():
+                metadata = service.metadata
+                note(f"{metadata.namespace}/{metadata.name}: no {family} rules ({reason})")
+        return found
+
+    def service(self, name: str) -> Service:
         """The Service that ``NAME``, ``svc/NAME`` or ``service/NAME`` means. Raises ValueError if none."""
         kind, slash, rest = name.partition("/")
         if slash:
@@ -49,11 +64,13 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
                 raise ValueError(f"{name}: a Service is meant, as in svc/{rest}")
             name = rest
         for service in self.cluster.services:
-            if (service.metadata.namespace, service.metadata.name) == (namespace, name):
+            if (service.metadata.namespace, service.metadata.name) == (self.namespace, name):
                 return service
         known = sorted(f"{s.metadata.namespace}/{s.metadata.name}" for s in self.cluster.services)
         listed = ", ".join(known[:10]) + (f" and {len(known) - 10} more" if len(known) > 10 else "")
-        raise ValueError(f'services "{name}" not found in namespace {namespace}; found: {listed or "none"}')
+        raise ValueError(
+            f'services "{name}" not found in namespace {self.namespace}; found: {listed or "none"}'
+        )
 
 
 def family_named(text: str) -> Family:
@@ -66,16 +83,12 @@ def family_named(text: str) -> Family:
     raise ValueError(f'--family "{text}": must be IPv4 or IPv6')
 
 
-def read_objects(
-    files: Sequence[str] | None, *, recursive: bool, strict: bool, namespace: str, extra: Sequence[str] = ()
-) -> Loaded:
+def read_objects(files: Sequence[str] | None, *, recursive: bool, strict: bool, namespace: str) -> Loaded:
     """Read manifests; warnings go to standard error. Raises LoadError with all problems."""
     if not files:
         raise ValueError("nothing to read: name a file or directory with -f (- is standard input)")
     with progress_bar() as progress:
-        loaded = load(
-            *files, *extra, recursive=recursive, strict=strict, namespace=namespace, progress=progress
-        )
+        loaded = load(*files, recursive=recursive, strict=strict, namespace=namespace, progress=progress)
     for warning in loaded.warnings:
         note(f"warning: {warning}")
     if loaded.passed_over:
@@ -91,6 +104,7 @@ def read(
     strict: bool = False,
     namespace: str = "default",
     mode: str | None = None,
+    family: str | None = None,
     node: str | None = None,
     node_file: str | None = None,
     node_ips: Sequence[str] | None = None,
@@ -98,16 +112,19 @@ def read(
     nfacct: bool | None = None,
     liberal: bool | None = None,
     config: str | None = None,
-    version: str = "1.37",
+    version: str = DEFAULT_VERSION,
 ) -> Inputs:
     """Read what a command needs. Raises LoadError, ValueError."""
+    wanted = None if family is None else family_named(family)
     with paused():
-        extra = [config] if config is not None else []
-        loaded = read_objects(files, recursive=recursive, strict=strict, namespace=namespace, extra=extra)
+        loaded = read_objects(files, recursive=recursive, strict=strict, namespace=namespace)
         completed = complete(loaded.cluster)
     for source in completed.sources:
         if source.note:
             note(f"{source.namespace}/{source.name}: {source.note}")
+    configuration = completed.cluster.proxy_configuration
+    if config is not None:
+        configuration = load_configuration(config, strict=strict).cluster.proxy_configuration
     facts = node_facts(
         completed.cluster,
         file=node_file,
@@ -116,16 +133,19 @@ def read(
         interfaces=interfaces or (),
         conntrack_liberal=liberal,
         nfacct=nfacct,
+        configuration=configuration,
     )
     for text in facts.notes:
         note(text)
-    settings = proxy_config(completed.cluster.proxy_configuration, mode)
+    settings = proxy_config(configuration, mode)
     return Inputs(
         cluster=completed.cluster,
         node=facts.node,
         config=settings,
         backend=backend(settings.mode),
         version=version,
+        namespace=namespace,
+        family=wanted,
     )
 
 

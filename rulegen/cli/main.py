@@ -45,7 +45,7 @@ def main() -> None:
     from rulegen.load.problems import LoadError
 
     try:
-        app()
+        app(prog_name="rulegen")
     except LoadError as error:
         for problem in error.problems:
             print(problem, file=sys.stderr)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import Annotated, Any
 
 import typer
+
+from rulegen.versions import DEFAULT_VERSION
 
 INPUT = "Input"
 NODE = "Node and configuration"
@@ -15,6 +20,7 @@ Files = Annotated[
     typer.Option(
         "--filename",
         "-f",
+        metavar="FILE",
         help="File or directory: manifests or `kubectl get -o yaml` output; - is standard input. Repeatable.",
         rich_help_panel=INPUT,
     ),
@@ -31,6 +37,7 @@ Namespace = Annotated[
     typer.Option(
         "--namespace",
         "-n",
+        metavar="NAMESPACE",
         help="Namespace of the Service, and of objects that do not say theirs.",
         rich_help_panel=INPUT,
     ),
@@ -39,22 +46,31 @@ Mode = Annotated[
     str | None,
     typer.Option(
         "--mode",
+        metavar="MODE",
         help="Proxy mode; wins over the configuration's (default: iptables).",
         rich_help_panel=NODE,
     ),
 ]
 FamilyName = Annotated[
     str | None,
-    typer.Option("--family", help="IPv4 or IPv6 (default: the node's primary family).", rich_help_panel=NODE),
+    typer.Option(
+        "--family",
+        metavar="FAMILY",
+        help="IPv4 or IPv6 (default: the node's primary family).",
+        rich_help_panel=NODE,
+    ),
 ]
 NodeName = Annotated[
     str | None,
-    typer.Option("--node", help="Name of the node whose rules are asked for.", rich_help_panel=NODE),
+    typer.Option(
+        "--node", metavar="NAME", help="Name of the node whose rules are asked for.", rich_help_panel=NODE
+    ),
 ]
 NodeFile = Annotated[
     str | None,
     typer.Option(
         "--node-file",
+        metavar="FILE",
         help="Facts about the machine, YAML or JSON: name, labels, ips, podCIDRs, interfaces, nfacct, "
         "conntrackTCPBeLiberal.",
         rich_help_panel=NODE,
@@ -62,12 +78,13 @@ NodeFile = Annotated[
 ]
 NodeIP = Annotated[
     list[str] | None,
-    typer.Option("--node-ip", help="An address of the node. Repeatable.", rich_help_panel=NODE),
+    typer.Option("--node-ip", metavar="IP", help="An address of the node. Repeatable.", rich_help_panel=NODE),
 ]
 Interface = Annotated[
     list[str] | None,
     typer.Option(
         "--interface",
+        metavar="DEVICE=CIDR,...",
         help="Addresses of a device, as in eth0=192.168.10.11/24,2001:db8::b/64. Repeatable.",
         rich_help_panel=NODE,
     ),
@@ -90,6 +107,7 @@ Config = Annotated[
     str | None,
     typer.Option(
         "--config",
+        metavar="FILE",
         help="KubeProxyConfiguration, or the kube-proxy ConfigMap around it.",
         rich_help_panel=NODE,
     ),
@@ -97,6 +115,63 @@ Config = Annotated[
 Version = Annotated[
     str,
     typer.Option(
-        "--kube-version", help="Kubernetes version whose rules are asked for.", rich_help_panel=NODE
+        "--kube-version",
+        metavar="VERSION",
+        help="Kubernetes version whose rules are asked for.",
+        rich_help_panel=NODE,
     ),
 ]
+
+_SHARED: dict[str, tuple[Any, Any]] = {
+    "files": (Files, None),
+    "recursive": (Recursive, False),
+    "strict": (Strict, False),
+    "namespace": (Namespace, "default"),
+    "mode": (Mode, None),
+    "family": (FamilyName, None),
+    "node": (NodeName, None),
+    "node_file": (NodeFile, None),
+    "node_ips": (NodeIP, None),
+    "interfaces": (Interface, None),
+    "nfacct": (Nfacct, None),
+    "liberal": (Liberal, None),
+    "config": (Config, None),
+    "version": (Version, DEFAULT_VERSION),
+}
+
+
+def takes_inputs(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that say what to read, and what was read as its first argument.
+
+    The command's own parameters keep their place in front of the shared ones in its help.
+    """
+    own = list(inspect.signature(command).parameters.values())[1:]
+    shared = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+        for name, (annotation, default) in _SHARED.items()
+    ]
+    # The first parameter's type is known to type checkers only; the others are evaluated for typer.
+    own = [
+        parameter.replace(
+            kind=inspect.Parameter.KEYWORD_ONLY,
+            annotation=_evaluated(parameter.annotation, command),
+        )
+        for parameter in own
+    ]
+
+    @wraps(command)
+    def run(**values: Any) -> None:
+        from rulegen.cli.inputs import read
+
+        inputs = read(**{name: values.pop(name) for name in _SHARED})
+        command(inputs, **values)
+
+    run.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in (*own, *shared)}
+    return run
+
+
+def _evaluated(annotation: Any, command: Callable[..., None]) -> Any:
+    """What an annotation that ``from __future__ import annotations`` left as text stands for."""
+    namespace: dict[str, Any] = getattr(command, "__globals__", {})
+    return eval(annotation, namespace) if isinstance(annotation, str) else annotation

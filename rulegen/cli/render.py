@@ -28,24 +28,11 @@ Examples:
 
 
 def register(app: typer.Typer) -> None:
-    app.command(epilog=EXAMPLES)(render)
+    app.command(epilog=EXAMPLES)(options.takes_inputs(render))
 
 
 def render(
-    files: options.Files = None,
-    recursive: options.Recursive = False,
-    strict: options.Strict = False,
-    namespace: options.Namespace = "default",
-    mode: options.Mode = None,
-    family: options.FamilyName = None,
-    node: options.NodeName = None,
-    node_file: options.NodeFile = None,
-    node_ip: options.NodeIP = None,
-    interface: options.Interface = None,
-    nfacct: options.Nfacct = None,
-    liberal: options.Liberal = None,
-    config: options.Config = None,
-    version: options.Version = "1.37",
+    inputs: Inputs,
     output: Annotated[
         str | None,
         typer.Option(
@@ -60,31 +47,17 @@ def render(
     ] = False,
     variant: Annotated[
         str | None,
-        typer.Option("--variant", help="With -o save: whose output, that of iptables-nft or iptables-legacy."),
+        typer.Option(
+            "--variant", help="With -o save: whose output, that of iptables-nft or iptables-legacy."
+        ),
     ] = None,
 ) -> None:
     """Print the rules of a node, as kube-proxy would program them."""
-    from rulegen.cli.inputs import read
 
-    inputs = read(
-        files,
-        recursive=recursive,
-        strict=strict,
-        namespace=namespace,
-        mode=mode,
-        node=node,
-        node_file=node_file,
-        node_ips=node_ip,
-        interfaces=interface,
-        nfacct=nfacct,
-        liberal=liberal,
-        config=config,
-        version=version,
-    )
     if output in ("json", "yaml"):
-        _print_data(inputs, family, output)
+        _print_data(inputs, output)
     else:
-        _print_text(inputs, family, _form(inputs, output, variant, with_jumps=with_jumps))
+        _print_text(inputs, _form(inputs, output, variant, with_jumps=with_jumps))
 
 
 def _form(inputs: Inputs, output: str | None, variant: str | None, *, with_jumps: bool) -> Form:
@@ -105,11 +78,11 @@ def _form(inputs: Inputs, output: str | None, variant: str | None, *, with_jumps
     raise ValueError(f"-o {name}: unknown in {inputs.config.mode} mode; known: {known}, json, yaml")
 
 
-def _print_text(inputs: Inputs, family: str | None, form: Form) -> None:
+def _print_text(inputs: Inputs, form: Form) -> None:
     from rulegen.cli.inputs import compile_families, without_rules
     from rulegen.cli.output import emit, note
 
-    families = inputs.families(family)
+    families = inputs.families()
     if not form.joins:
         # The texts of the families are for two programs (iptables-restore, ip6tables-restore).
         others, families = families[1:], families[:1]
@@ -122,11 +95,11 @@ def _print_text(inputs: Inputs, family: str | None, form: Form) -> None:
         emit(form.write(ruleset))
 
 
-def _print_data(inputs: Inputs, family: str | None, form: str) -> None:
+def _print_data(inputs: Inputs, form: str) -> None:
     from rulegen.backend import document
     from rulegen.cli.inputs import compile_families
     from rulegen.cli.output import dump
 
-    rulesets = compile_families(inputs, inputs.families(family))
+    rulesets = compile_families(inputs, inputs.families())
     about: dict[str, Any] = {"mode": inputs.config.mode, "version": inputs.version, "node": inputs.node.name}
     dump(document(inputs.backend, rulesets, about), form)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import groupby
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -28,52 +28,22 @@ Examples:
 
 
 def register(app: typer.Typer) -> None:
-    app.command(epilog=EXAMPLES)(show)
+    app.command(epilog=EXAMPLES)(options.takes_inputs(show))
 
 
 def show(
+    inputs: Inputs,
     what: Annotated[
         list[str],
         typer.Argument(metavar="service NAME | svc/NAME", help="The Service whose rules are shown."),
     ],
-    files: options.Files = None,
-    recursive: options.Recursive = False,
-    strict: options.Strict = False,
-    namespace: options.Namespace = "default",
-    mode: options.Mode = None,
-    family: options.FamilyName = None,
-    node: options.NodeName = None,
-    node_file: options.NodeFile = None,
-    node_ip: options.NodeIP = None,
-    interface: options.Interface = None,
-    nfacct: options.Nfacct = None,
-    liberal: options.Liberal = None,
-    config: options.Config = None,
-    version: options.Version = "1.37",
-    output: Annotated[str, typer.Option("--output", "-o", help="notes, tree, raw, json or yaml.")] = "notes",
+    output: Annotated[
+        Literal["notes", "tree", "raw", "json", "yaml"],
+        typer.Option("--output", "-o", help="Form of the output."),
+    ] = "notes",
 ) -> None:
     """Show the chains and rules of one Service, in the order in which a packet meets them."""
-    from rulegen.cli.inputs import read
-
-    if output not in ("notes", "tree", "raw", "json", "yaml"):
-        raise ValueError(f"-o {output}: must be one of notes, tree, raw, json, yaml")
-    name = service_name(what)
-    inputs = read(
-        files,
-        recursive=recursive,
-        strict=strict,
-        namespace=namespace,
-        mode=mode,
-        node=node,
-        node_file=node_file,
-        node_ips=node_ip,
-        interfaces=interface,
-        nfacct=nfacct,
-        liberal=liberal,
-        config=config,
-        version=version,
-    )
-    _print(inputs, inputs.service(name, namespace), family, output)
+    _print(inputs, inputs.service(service_name(what)), output)
 
 
 def service_name(words: list[str]) -> str:
@@ -85,19 +55,13 @@ def service_name(words: list[str]) -> str:
     return words[0]
 
 
-def _print(inputs: Inputs, service: Service, family: str | None, output: str) -> None:
-    from rulegen.cli.output import dump, emit, framed, note
-    from rulegen.plan import skip_reason
+def _print(inputs: Inputs, service: Service, output: str) -> None:
+    from rulegen.cli.output import dump, emit, framed
 
     metadata = service.metadata
     data = []
     text: list[str] = []
-    for each in inputs.families(family):
-        reason = skip_reason(service, each)
-        if reason is not None:
-            if family is not None or each == inputs.primary():
-                note(f"{metadata.namespace}/{metadata.name}: no {each} rules ({reason})")
-            continue
+    for each in inputs.families_of(service):
         plan = inputs.plan(each)
         ruleset = inputs.backend.compile_rules(plan)
         planned = [

@@ -65,7 +65,8 @@ def candidates(
 
     A port of a slice counts where its name and protocol are those of the service port and it has a number.
     Of two endpoints with the same address the later one that is not terminating wins (a pod's address may be
-    given to a new pod before the old one is gone); slices are taken by name, so the result is fixed.
+    given to a new pod before the old one is gone); slices are taken by name, so the result is fixed. Raises
+    ValueError for an endpoint without an IP address (loading refuses those in the API server's words).
     """
     found: list[Candidate] = []
     take = found.append
@@ -79,7 +80,12 @@ def candidates(
                 if not endpoint.addresses:
                     continue
                 text = endpoint.addresses[0]
-                ip = canonical(text) or text
+                ip = canonical(text)
+                if ip is None:
+                    metadata = piece.metadata
+                    raise ValueError(
+                        f"EndpointSlice {metadata.namespace}/{metadata.name}: {text!r} is no IP address"
+                    )
                 conditions = endpoint.conditions
                 hints = endpoint.hints
                 zones = nodes = None

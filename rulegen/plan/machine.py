@@ -147,10 +147,17 @@ def _detector(node: Node, config: ProxyConfig, family: Family) -> Detector | Non
             nets = networks_of(node.pod_cidrs, family)
             return Detector("cidr", str(nets[0])) if nets else None
         case "BridgeInterface":
-            return Detector("interface", config.bridge_interface)
+            return Detector("interface", _device(config.bridge_interface))
         case "InterfaceNamePrefix":
-            return Detector("prefix", config.interface_name_prefix)
+            return Detector("prefix", _device(config.interface_name_prefix))
     return None
+
+
+def _device(name: str) -> str:
+    """A name that the kernel takes for a device (net/core/dev.c, dev_valid_name) and a rule can hold."""
+    if not name or len(name) > 15 or not name.isprintable() or set(name) & set(" /:\"'\\"):
+        raise ValueError(f"{name!r} is no name of a network device")
+    return name
 
 
 def _interfaces(node: Node, family: Family) -> dict[str, tuple[str, ...]]:

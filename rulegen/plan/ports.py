@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 import msgspec
 
 from rulegen.model import Family, Service
 from rulegen.plan.addresses import canonical, networks_of
+
+# What rules are labelled with. Loading has checked names already, in the API server's words; this is for
+# objects that were made by hand: text that could break out of its line never enters a rule.
+_SAFE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
+_PROTOCOLS = frozenset({"TCP", "UDP", "SCTP"})
 
 PROXY_NAME_LABEL = "service.kubernetes.io/service-proxy-name"
 
@@ -94,7 +100,10 @@ def cluster_ip_of(service: Service, family: Family) -> str:
 def service_ports(
     services: Iterable[Service], family: Family, feature_gates: Mapping[str, bool]
 ) -> list[ServicePort]:
-    """The ports of all Services that get rules in ``family``, in their fixed order."""
+    """The ports of all Services that get rules in ``family``, in their fixed order.
+
+    Raises ValueError for names, protocols and addresses that have no place in a rule.
+    """
     with_external_ips = feature_gates.get("AllowServiceExternalIPs", True)
     ports: dict[tuple[str, str, str, str], ServicePort] = {}
     for service in services:
@@ -109,11 +118,25 @@ def _of_family(ips: Iterable[str], family: Family) -> tuple[str, ...]:
     return tuple(ip for ip in plain if ip is not None and (":" in ip) == (family == "IPv6"))
 
 
+def _checked(service: Service, ip: str) -> str:
+    """The cluster IP in canonical form, after a look at everything that will stand in the text of rules."""
+    metadata = service.metadata
+    for text in (metadata.namespace, metadata.name, *[port.name for port in service.spec.ports or ()]):
+        if text and _SAFE.fullmatch(text) is None:
+            raise ValueError(f"Service {metadata.namespace!r}/{metadata.name!r}: {text!r} is no DNS name")
+    for port in service.spec.ports or ():
+        if port.protocol not in _PROTOCOLS:
+            raise ValueError(f"Service {metadata.namespace}/{metadata.name}: protocol {port.protocol!r}")
+    plain = canonical(ip)
+    if plain is None:
+        raise ValueError(f"Service {metadata.namespace}/{metadata.name}: clusterIP {ip!r} is no IP address")
+    return plain
+
+
 def _ports_of(service: Service, family: Family, with_external_ips: bool) -> list[ServicePort]:
     spec = service.spec
     metadata = service.metadata
-    cluster_ip = cluster_ip_of(service, family)
-    cluster_ip = canonical(cluster_ip) or cluster_ip
+    cluster_ip = _checked(service, cluster_ip_of(service, family))
     kind = spec.type
     outside = kind in ("LoadBalancer", "NodePort") or (kind == "ClusterIP" and bool(spec.external_ips))
     external_local = outside and spec.external_traffic_policy == "Local"
