@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import msgspec
 
@@ -26,8 +26,8 @@ _SEPARATOR = re.compile(r"^---(.*)$", re.MULTILINE)
 _LISTS_DEEP = 10
 _TICK = 1 << 18
 
-Tick = Callable[[int], None]
-Report = Callable[..., None]
+Tick: TypeAlias = Callable[[int], None]
+Path: TypeAlias = tuple[str | int, ...]
 
 
 class Item(Protocol):
@@ -125,7 +125,7 @@ class Chunk:
         self.first = first
         self.exact = exact
         self.offset = offset
-        self.documents: dict[int, list[yamltext.Repeated]] = {}
+        self.documents: list[yamltext.Document] = []
         self._places: list[tuple[int, Place]] | None = None
 
     def line(self, line: int) -> int:
@@ -146,7 +146,7 @@ class YamlItem(msgspec.Struct):
     value: Any
     chunk: Chunk
     document: int
-    path: tuple[str | int, ...] = ()
+    path: Path = ()
 
     def typed(self, type_: type[Any]) -> Any:
         try:
@@ -173,7 +173,7 @@ class YamlItem(msgspec.Struct):
         length = len(self.path)
         return [
             (_printed(again.path[length:]), self.chunk.line(again.line))
-            for again in self.chunk.documents[self.document]
+            for again in self.chunk.documents[self.document].repeated
             if again.path[:length] == self.path
         ]
 
@@ -194,7 +194,7 @@ class YamlItem(msgspec.Struct):
         return line, place
 
 
-def _printed(path: tuple[str | int, ...]) -> str:
+def _printed(path: Path) -> str:
     printed = ""
     for key in path:
         printed = f"{printed}[{key}]" if isinstance(key, int) else _below(printed, key)
@@ -208,60 +208,208 @@ def _with_type(data: Any, kind: Any, api_version: Any) -> Any:
     return data
 
 
-def items_of(text: Text, order: int, problems: list[Problem], tick: Tick | None = None) -> Iterator[Item]:
-    """The objects of one text; what is no object is added to ``problems``."""
+class Reader:
+    """Takes one text apart into objects; what is no object is added to ``problems``.
 
-    def report(line: int, message: str, field: str = "") -> None:
-        problems.append(Problem(text.file, line if text.has_lines else 0, "", field, message))
+    ``saw_list`` says that there was a list of objects, be it an empty one.
+    """
 
-    for item in _items_in(text, order, report, tick):
-        if not text.has_lines:
-            item.line = 0
-        yield item
+    def __init__(self, text: Text, order: int, problems: list[Problem], tick: Tick | None = None) -> None:
+        self.text = text
+        self.file = text.file
+        self.order = order
+        self.problems = problems
+        self.tick = tick
+        self.saw_list = False
 
+    def items(self) -> Iterator[Item]:
+        """The objects in the order in which they stand."""
+        for item in self._read():
+            if not self.text.has_lines:
+                item.line = 0
+            yield item
 
-def _items_in(text: Text, order: int, report: Report, tick: Tick | None) -> Iterator[Item]:
-    content = _utf8(text.content, report)
-    if content is None:
-        return
-    if content.lstrip(b" \t\r\n")[:1] in (b"{", b"["):
+    def items_of_chunk(self, chunk: Chunk) -> Iterator[Item]:
+        """The objects of a piece of YAML."""
+        inner_tick = partial(_tick_from, self.tick, chunk.offset) if self.tick is not None else None
         try:
-            yield from _json_items(text.file, order, content, report)
+            found = list(yamltext.documents(chunk.text, inner_tick))
+        except yamltext.YamlError as error:
+            self._report(chunk.line(error.line), error.message)
+        else:
+            yield from self._of_documents(chunk, found)
+
+    def _report(self, line: int, message: str, field: str = "") -> None:
+        shown = line if self.text.has_lines else 0
+        self.problems.append(Problem(self.file, shown, "", field, message))
+
+    def _read(self) -> Iterator[Item]:
+        content = self._utf8(self.text.content)
+        if content is None:
             return
-        except _NotJsonError as failure:
+        if content.lstrip(b" \t\r\n")[:1] in (b"{", b"["):
             try:
-                chunk = Chunk(content.decode(), 1)
-                found = list(yamltext.documents(chunk.text, tick))
-            except yamltext.YamlError:
-                report(failure.line, failure.message)
+                yield from self._json(content)
                 return
-            yield from _of_documents(text.file, order, chunk, found, report)
-            return
-    yield from _yaml_items(text.file, order, content.decode(), report, tick)
+            except _NotJsonError as failure:
+                try:
+                    chunk = Chunk(content.decode(), 1)
+                    found = list(yamltext.documents(chunk.text, self.tick))
+                except yamltext.YamlError:
+                    self._report(failure.line, failure.message)
+                else:
+                    yield from self._of_documents(chunk, found)
+                return
+        told = 0
+        for chunk in self._chunks(content.decode()):
+            if self.tick is not None and chunk.offset - told >= _TICK:
+                told = chunk.offset
+                self.tick(told)
+            yield from self.items_of_chunk(chunk)
 
+    def _utf8(self, content: bytes) -> bytes | None:
+        for bom, encoding in _BOMS:
+            if content.startswith(bom):
+                try:
+                    return content.decode(encoding).removeprefix("\ufeff").encode()
+                except UnicodeError:
+                    name = encoding.upper()
+                    self._report(0, f"is not valid {name}, which its byte order mark says it is")
+                    return None
+        if content.startswith(b"\x1f\x8b"):
+            self._report(0, "is compressed with gzip; unpack it first")
+            return None
+        nul = content.find(b"\0")
+        if nul >= 0:
+            self._report(content.count(b"\n", 0, nul) + 1, "is a binary file: it has a NUL byte")
+            return None
+        try:
+            content.decode()
+        except UnicodeDecodeError as error:
+            line = content.count(b"\n", 0, error.start) + 1
+            self._report(line, f"is not valid UTF-8: byte 0x{content[error.start]:02x}")
+            return None
+        return content
 
-def _utf8(content: bytes, report: Report) -> bytes | None:
-    for bom, encoding in _BOMS:
-        if content.startswith(bom):
+    def _json(self, content: bytes) -> Iterator[Item]:
+        for number, (line, value) in enumerate(jsontext.values(content)):
             try:
-                return content.decode(encoding).removeprefix("\ufeff").encode()
-            except UnicodeError:
-                report(0, f"is not valid {encoding.upper()}, which its byte order mark says it is")
-                return None
-    if content.startswith(b"\x1f\x8b"):
-        report(0, "is compressed with gzip; unpack it first")
-        return None
-    nul = content.find(b"\0")
-    if nul >= 0:
-        report(content.count(b"\n", 0, nul) + 1, "is a binary file: it has a NUL byte")
-        return None
-    try:
-        content.decode()
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        report(line, f"is not valid UTF-8: byte 0x{content[error.start]:02x}")
-        return None
-    return content
+                if value[:1] == b"[":
+                    yield from self._json_list(value, line + 1, _NO_LIST, 0)
+                else:
+                    yield from self._json_value(value, line + 1, _NO_LIST, 0)
+            except jsontext.JsonError as error:
+                if number == 0:
+                    raise _NotJsonError(line + error.line + 1, error.message) from None
+                self._report(line + error.line + 1, error.message)
+                return
+
+    def _json_value(self, value: jsontext.Text, line: int, around: _ListType, depth: int) -> Iterator[Item]:
+        if bytes(memoryview(value)[:1]) != b"{":
+            jsontext.data(value)
+            self._report(line, _NO_OBJECT)
+            return
+        envelope = jsontext.envelope(value)
+        own = around.of(envelope.kind, envelope.api_version)
+        elements = bytes(memoryview(envelope.items))
+        if not elements or not own.is_list or depth == _LISTS_DEEP:
+            yield JsonItem(self.file, self.order, line, own.kind, own.api_version, value)
+            return
+        self.saw_list = True
+        whole = bytes(memoryview(value))
+        line += whole.count(b"\n", 0, max(whole.find(elements), 0))
+        if elements[:1] == b"[":
+            yield from self._json_list(elements, line, own.of_elements(), depth + 1)
+        elif elements != b"null":
+            self._report(line, _NO_ITEMS, "items")
+
+    def _json_list(self, value: bytes, line: int, around: _ListType, depth: int) -> Iterator[Item]:
+        self.saw_list = True
+        for item_line, element in jsontext.items(value, line):
+            yield from self._json_value(element, item_line, around, depth)
+
+    def _chunks(self, text: str) -> Iterator[Chunk]:
+        """The text between lines that begin with ``---``, as kubectl cuts it.
+
+        A bad document spoils no other.
+        """
+        start, line = 0, 1
+        for separator in _SEPARATOR.finditer(text):
+            piece = text[start : separator.start()]
+            if piece.strip():
+                yield Chunk(piece, line, offset=start)
+            line += piece.count("\n")
+            rest = separator[1].strip()
+            start = separator.end()
+            if rest and not rest.startswith("#"):
+                self._report(line, f"invalid Yaml document separator: {rest}")
+        piece = text[start:]
+        if piece.strip():
+            yield Chunk(piece, line, offset=start)
+
+    def _of_documents(self, chunk: Chunk, found: list[yamltext.Document]) -> Iterator[Item]:
+        for number, document in enumerate(found):
+            chunk.documents.append(document)
+            if isinstance(document.data, list):
+                yield from self._yaml_list(document.data, chunk, number, (), _NO_LIST, 0)
+            elif document.data is not None:
+                yield from self._yaml_value(document.data, chunk, number, (), _NO_LIST, 0)
+
+    def _yaml_value(
+        self, value: Any, chunk: Chunk, document: int, path: Path, around: _ListType, depth: int
+    ) -> Iterator[Item]:
+        item = YamlItem(self.file, self.order, 0, None, None, value, chunk, document, path)
+        if not isinstance(value, dict):
+            self._report(item.line_of(""), _NO_OBJECT)
+            return
+        start = chunk.documents[document].starts.get(id(value))
+        item.line = item.line_of("") if start is None else chunk.line(start)
+        own = around.of(value.get("kind"), value.get("apiVersion"))
+        if not own.is_list or "items" not in value or depth == _LISTS_DEEP:
+            item.kind, item.api_version = own.kind, own.api_version
+            yield item
+            return
+        self.saw_list = True
+        elements = value["items"]
+        if isinstance(elements, list):
+            below = (*path, "items")
+            yield from self._yaml_list(elements, chunk, document, below, own.of_elements(), depth + 1)
+        elif elements is not None:
+            self._report(item.line_of("items"), _NO_ITEMS, "items")
+
+    def _yaml_list(
+        self, elements: list[Any], chunk: Chunk, document: int, path: Path, around: _ListType, depth: int
+    ) -> Iterator[Item]:
+        self.saw_list = True
+        for index, element in enumerate(elements):
+            yield from self._yaml_value(element, chunk, document, (*path, index), around, depth)
+
+
+class _ListType(msgspec.Struct, frozen=True):
+    """Kind and version, of an object or of what the list around it says of its elements."""
+
+    kind: Any = None
+    api_version: Any = None
+
+    def of(self, kind: Any, api_version: Any) -> _ListType:
+        """What an object is that says this of itself."""
+        return _ListType(
+            self.kind if kind is None else kind, self.api_version if api_version is None else api_version
+        )
+
+    @property
+    def is_list(self) -> bool:
+        return isinstance(self.kind, str) and self.kind.endswith("List")
+
+    def of_elements(self) -> _ListType:
+        """A ``ServiceList`` holds Services of its own version, a ``List`` anything."""
+        kind = self.kind.removesuffix("List")
+        return _ListType(kind, self.api_version) if kind else _NO_LIST
+
+
+_NO_LIST = _ListType()
+_NO_OBJECT = "no Kubernetes object: an object is a mapping with apiVersion and kind"
+_NO_ITEMS = "Invalid value: must be a list of objects"
 
 
 class _NotJsonError(Exception):
@@ -273,177 +421,5 @@ class _NotJsonError(Exception):
         self.message = message
 
 
-def _json_items(file: str, order: int, content: bytes, report: Report) -> Iterator[Item]:
-    for number, (line, value) in enumerate(jsontext.values(content)):
-        try:
-            if value[:1] == b"[":
-                yield from _json_list(file, order, line + 1, value, None, None, report, 0)
-            else:
-                yield from _json_value(file, order, line + 1, value, None, None, report, 0)
-        except jsontext.JsonError as error:
-            if number == 0:
-                raise _NotJsonError(line + error.line + 1, error.message) from None
-            report(line + error.line + 1, error.message)
-            return
-
-
-def _json_value(
-    file: str,
-    order: int,
-    line: int,
-    value: jsontext.Text,
-    kind: Any,
-    version: Any,
-    report: Report,
-    depth: int,
-) -> Iterator[Item]:
-    """``kind`` and ``version`` are those that the list around the value gives its elements."""
-    if bytes(memoryview(value)[:1]) != b"{":
-        jsontext.data(value)
-        report(line, _NO_OBJECT)
-        return
-    envelope = jsontext.envelope(value)
-    own_kind = kind if envelope.kind is None else envelope.kind
-    own_version = version if envelope.api_version is None else envelope.api_version
-    elements = bytes(memoryview(envelope.items))
-    if not elements or not _is_list(own_kind) or depth == _LISTS_DEEP:
-        yield JsonItem(file, order, line, own_kind, own_version, value)
-        return
-    whole = bytes(memoryview(value))
-    before = whole.count(b"\n", 0, max(whole.find(elements), 0))
-    if elements == b"null":
-        return
-    if elements[:1] != b"[":
-        report(line + before, "Invalid value: must be a list of objects", "items")
-        return
-    inner = own_kind.removesuffix("List") or None
-    inner_version = own_version if inner else None
-    yield from _json_list(file, order, line + before, elements, inner, inner_version, report, depth + 1)
-
-
-def _json_list(
-    file: str,
-    order: int,
-    line: int,
-    value: jsontext.Text,
-    kind: Any,
-    version: Any,
-    report: Report,
-    depth: int,
-) -> Iterator[Item]:
-    for item_line, element in jsontext.items(bytes(memoryview(value)), line):
-        yield from _json_value(file, order, item_line, element, kind, version, report, depth)
-
-
-_NO_OBJECT = "no Kubernetes object: an object is a mapping with apiVersion and kind"
-
-
-def _is_list(kind: Any) -> bool:
-    return isinstance(kind, str) and kind.endswith("List")
-
-
-def _yaml_items(file: str, order: int, text: str, report: Report, tick: Tick | None) -> Iterator[Item]:
-    told = 0
-    for chunk in _chunks(text, report):
-        inner_tick: Tick | None = None
-        if tick is not None:
-            if chunk.offset - told >= _TICK:
-                told = chunk.offset
-                tick(told)
-            inner_tick = partial(_tick_from, tick, chunk.offset)
-        try:
-            found = list(yamltext.documents(chunk.text, inner_tick))
-        except yamltext.YamlError as error:
-            report(chunk.line(error.line), error.message)
-            continue
-        yield from _of_documents(file, order, chunk, found, report)
-
-
 def _tick_from(tick: Tick, offset: int, position: int) -> None:
     tick(offset + position)
-
-
-def _chunks(text: str, report: Report) -> Iterator[Chunk]:
-    """The text between lines that begin with ``---``, as kubectl cuts it; a bad document spoils no other."""
-    start, line = 0, 1
-    for separator in _SEPARATOR.finditer(text):
-        piece = text[start : separator.start()]
-        if piece.strip():
-            yield Chunk(piece, line, offset=start)
-        line += piece.count("\n")
-        rest = separator[1].strip()
-        start = separator.end()
-        if rest and not rest.startswith("#"):
-            report(line, f"invalid Yaml document separator: {rest}")
-    piece = text[start:]
-    if piece.strip():
-        yield Chunk(piece, line, offset=start)
-
-
-def yaml_items(file: str, order: int, chunk: Chunk, problems: list[Problem]) -> Iterator[Item]:
-    """The objects of a text that stands inside of another one."""
-
-    def report(line: int, message: str, field: str = "") -> None:
-        problems.append(Problem(file, line, "", field, message))
-
-    try:
-        found = list(yamltext.documents(chunk.text))
-    except yamltext.YamlError as error:
-        report(chunk.line(error.line), error.message)
-        return
-    yield from _of_documents(file, order, chunk, found, report)
-
-
-def _of_documents(
-    file: str, order: int, chunk: Chunk, found: list[yamltext.Document], report: Report
-) -> Iterator[Item]:
-    for number, document in enumerate(found):
-        chunk.documents[number] = document.repeated
-        if document.data is None:
-            continue
-        root = _Root(file, order, chunk, number, document.starts, report)
-        if isinstance(document.data, list):
-            yield from _yaml_list(root, document.data, (), None, None, 0)
-        else:
-            yield from _yaml_value(root, document.data, (), None, None, 0)
-
-
-class _Root(msgspec.Struct, frozen=True):
-    file: str
-    order: int
-    chunk: Chunk
-    document: int
-    starts: Mapping[int, int]
-    report: Report
-
-
-def _yaml_value(
-    root: _Root, value: Any, path: tuple[str | int, ...], kind: Any, version: Any, depth: int
-) -> Iterator[Item]:
-    item = YamlItem(root.file, root.order, 0, None, None, value, root.chunk, root.document, path)
-    if not isinstance(value, dict):
-        root.report(item.line_of(""), _NO_OBJECT)
-        return
-    start = root.starts.get(id(value))
-    item.line = item.line_of("") if start is None else root.chunk.line(start)
-    own_kind = kind if value.get("kind") is None else value["kind"]
-    own_version = version if value.get("apiVersion") is None else value["apiVersion"]
-    if not _is_list(own_kind) or "items" not in value or depth == _LISTS_DEEP:
-        item.kind, item.api_version = own_kind, own_version
-        yield item
-        return
-    elements = value["items"]
-    if elements is None:
-        return
-    if not isinstance(elements, list):
-        root.report(item.line_of("items"), "Invalid value: must be a list of objects", "items")
-        return
-    inner = own_kind.removesuffix("List") or None
-    yield from _yaml_list(root, elements, (*path, "items"), inner, own_version if inner else None, depth + 1)
-
-
-def _yaml_list(
-    root: _Root, elements: list[Any], path: tuple[str | int, ...], kind: Any, version: Any, depth: int
-) -> Iterator[Item]:
-    for index, element in enumerate(elements):
-        yield from _yaml_value(root, element, (*path, index), kind, version, depth)

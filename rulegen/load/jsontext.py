@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from math import isinf
 from typing import Any, TypeAlias
 
 import msgspec
@@ -15,6 +16,7 @@ Text: TypeAlias = bytes | msgspec.Raw
 _SPACE = b" \t\r\n"
 _BETWEEN = re.compile(rb"[\s,]*")
 _BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
+_EXPONENT = re.compile(rb"-?\d+(?:\.\d+)?[eE][+-]?\d+")
 _BYTE = re.compile(r" \(byte (\d+)\)$")
 
 
@@ -130,6 +132,12 @@ def json_error(text: Text, error: Exception) -> JsonError:
         return JsonError(value.count(b"\n", 0, at), message[: found.start()])
     if "truncated" in message:
         return JsonError(value.rstrip(_SPACE).count(b"\n"), "JSON is cut off: the text ends too early")
+    if "out of range" in message:
+        for number in _EXPONENT.finditer(value):
+            if isinf(float(number[0])):
+                return JsonError(
+                    value.count(b"\n", 0, number.start()), f"number {number[0].decode()} is out of range"
+                )
     return JsonError(0, message)
 
 

@@ -14,7 +14,7 @@ from rulegen.collector import paused
 from rulegen.load.api import FieldError, Server, admit
 from rulegen.load.api.schema import Problems, decode
 from rulegen.load.checks import CHECKS, check_device
-from rulegen.load.items import Chunk, Item, items_of, yaml_items
+from rulegen.load.items import Chunk, Item, Reader
 from rulegen.load.jsontext import JsonError
 from rulegen.load.kinds import (
     KINDS,
@@ -27,7 +27,7 @@ from rulegen.load.kinds import (
     meant_by,
 )
 from rulegen.load.problems import LoadError, Problem, named
-from rulegen.load.sources import Source, texts
+from rulegen.load.sources import Source, Text, texts
 from rulegen.load.together import clashes
 from rulegen.model import Cluster, Origin, Service, ServiceCIDR
 
@@ -121,6 +121,7 @@ class _Run:
         self.warnings: list[Problem] = []
         self.orders: dict[str, int] = {}
         self.items: list[Item] = []
+        self.saw_list = False
         self.found: dict[str, list[Any]] = {kind: [] for kind in KINDS}
         self.service_items: dict[tuple[str, str], Item] = {}
         self.others: list[Mapping[str, Any]] = []
@@ -143,10 +144,12 @@ class _Run:
                 if self.progress is not None:
                     self.progress(Progress("reading", start + min(position, size), start + size))
 
-            self.items.extend(items_of(text, order, self.problems, tick))
+            reader = Reader(text, order, self.problems, tick)
+            self.items.extend(reader.items())
             tick(size)
             before += size
-            if known == (len(self.items), len(self.problems)):
+            self.saw_list |= reader.saw_list
+            if known == (len(self.items), len(self.problems)) and not reader.saw_list:
                 about = Problem(text.file, 0, "", "", "holds no objects")
                 (self.problems if text.asked_for else self.warnings).append(about)
 
@@ -159,7 +162,7 @@ class _Run:
                 self._take(item)
             except JsonError as error:
                 self._report(item, item.line + error.line, "", "", error.message)
-        if not self.problems and not self.items:
+        if not self.problems and not self.items and not self.saw_list:
             self.problems.append(Problem("", 0, "", "", "no objects were given"))
         self._check_together()
         problems = sorted(self.problems, key=self._place_of)
@@ -340,7 +343,8 @@ class _Run:
                 continue
             first = item.text_line_of(("data", key))
             chunk = Chunk(text, first) if first else Chunk(text, item.line_of(f"data[{key}]"), exact=False)
-            for inner in yaml_items(item.file, item.order, chunk, self.problems):
+            reader = Reader(Text(item.file, b""), item.order, self.problems)
+            for inner in reader.items_of_chunk(chunk):
                 if inner.kind == PROXY_CONFIGURATION:
                     self._take(inner)
                     taken = True

@@ -10,7 +10,7 @@ from typing import IO, Any, TypeAlias
 import msgspec
 
 from rulegen.load.checks import check_device
-from rulegen.load.items import Item, items_of
+from rulegen.load.items import Item, Reader
 from rulegen.load.problems import LoadError, Problem
 from rulegen.load.sources import Source, texts
 from rulegen.model import Cluster, KubeNode, Node
@@ -203,7 +203,7 @@ def _of_file(source: Source, stdin: IO[bytes] | IO[str] | None, problems: list[P
     file = ""
     for text in texts([source], recursive=False, stdin=stdin, problems=problems):
         file = text.file
-        items.extend(items_of(text, 0, problems))
+        items.extend(Reader(text, 0, problems).items())
     if problems:
         return _Given()
     if len(items) != 1:

@@ -55,11 +55,22 @@ def line_of(place: Place, line: int, path: str) -> int:
         name = max((key for key in place.fields if _begins(rest, key)), key=len, default=None)
         if name is None:
             found = _NAME.match(rest)
-            other = _STANDS_FOR.get(found.group() if found else "")
-            return place.fields[other][0] if other in place.fields else line
+            name = _other_name(found.group() if found else "", place)
+            if name is None:
+                return line
+            line, place = place.fields[name]
+            rest = rest[found.end() :] if found else ""
+            continue
         line, place = place.fields[name]
         rest = rest[len(name) :]
     return line
+
+
+def _other_name(name: str, place: Place) -> str | None:
+    """The key that a name means which is not written like that; the server prints some in another case."""
+    if _STANDS_FOR.get(name) in place.fields:
+        return _STANDS_FOR[name]
+    return next((key for key in place.fields if key.lower() == name.lower()), None)
 
 
 def _begins(path: str, key: str) -> bool:

@@ -9,6 +9,7 @@ every alias written out is counted, and a document that only aliases make large 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from math import isfinite, isnan
 from typing import Any, Final
 
 import msgspec
@@ -138,6 +139,9 @@ class _Builder:
                         raise YamlError(event.start_mark.line, str(error)) from None
                 elif plain:
                     value = _MERGE if key is _NEXT_IS_KEY and text == "<<" else resolve(text)
+                    if type(value) is float and not isfinite(value):
+                        shown = "NaN" if isnan(value) else "+Inf" if value > 0 else "-Inf"
+                        raise YamlError(event.start_mark.line, f"json: unsupported value: {shown}")
                 else:
                     value = text
                 if event.anchor is not None:
