@@ -15,6 +15,28 @@ from rulegen.model import Mode, ProxyConfig
 MODES: tuple[Mode, ...] = ("iptables", "ipvs", "nftables", "userspace")
 
 
+_WRITTEN = (
+    ("KubeProxyConfiguration.", ""),
+    ("KubeProxyLinuxConfiguration.", ""),
+    ("KubeProxyIPTablesConfiguration", "iptables"),
+    ("KubeProxyIPVSConfiguration", "ipvs"),
+    ("KubeProxyNFTablesConfiguration", "nftables"),
+    ("KubeProxyConntrackConfiguration", "conntrack"),
+    ("DetectLocalConfiguration.InterfaceName", "detectLocal.bridgeInterface"),
+    ("DetectLocalConfiguration.InterfacePrefix", "detectLocal.interfaceNamePrefix"),
+    ("DetectLocalConfiguration.ClusterCIDRs", "clusterCIDR"),
+    ("Mode.ProxyMode", "mode"),
+)
+
+
+def written_path(field: str) -> str:
+    """Where a user finds a field that kube-proxy names after its Go types; other fields are as they are."""
+    if field.startswith("KubeProxyConfiguration"):
+        for go_name, name in _WRITTEN:
+            field = field.replace(go_name, name, 1)
+    return field
+
+
 def proxy_config(configuration: Mapping[str, Any] | None, mode: str | None = None) -> ProxyConfig:
     """What kube-proxy is told by a valid ``configuration`` (plain data as written; None: nothing).
 
@@ -22,7 +44,8 @@ def proxy_config(configuration: Mapping[str, Any] | None, mode: str | None = Non
     ``masquerade_all`` and ``masquerade_bit`` are those of the mode in force (ipvs shares those of iptables);
     in nftables mode an empty ``nodePortAddresses`` is ``primary``, as kube-proxy 1.31 and later have it.
 
-    Raises ValueError for a mode that rules cannot be made for, and for a malformed duration.
+    Raises ValueError for a mode that rules cannot be made for, for a malformed duration, and for a
+    ``masqueradeBit`` out of range, which kube-proxy checks for the configuration's own mode only.
     """
     given: Mapping[str, Any] = configuration or {}
     chosen = mode or given.get("mode") or "iptables"
@@ -34,6 +57,10 @@ def proxy_config(configuration: Mapping[str, Any] | None, mode: str | None = Non
     of_mode = nftables if chosen == "nftables" else iptables
     detect = given.get("detectLocal") or {}
     masquerade_bit = of_mode.get("masqueradeBit")
+    if masquerade_bit is not None and not 0 <= masquerade_bit <= 31:
+        part = "nftables" if chosen == "nftables" else "iptables"
+        detail = f"Invalid value: {masquerade_bit}: must be within the range [0, 31]"
+        raise ValueError(f"{part}.masqueradeBit: {detail}")
     localhost = iptables.get("localhostNodePorts")
     addresses = tuple(given.get("nodePortAddresses") or ())
     if chosen == "nftables" and not addresses:

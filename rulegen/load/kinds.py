@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from rulegen.load.defaults import fill_service, fill_slice
+from rulegen.load.glance import node_is_plain, pod_is_plain
 from rulegen.model import Endpoints, EndpointSlice, KubeNode, Pod, Service, ServiceCIDR
 
 Typed: TypeAlias = Service | EndpointSlice | Endpoints | Pod | KubeNode | ServiceCIDR
@@ -19,14 +20,6 @@ def _as_it_is(value: Any) -> Any:
 
 def _never(value: Any, stored: bool) -> bool:
     return False
-
-
-def _if_stored(value: Any, stored: bool) -> bool:
-    """For types that do not list every field: an unknown one is only seen the exact way.
-
-    The API server leaves such fields out of what it stores.
-    """
-    return stored
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -51,15 +44,9 @@ KINDS: Mapping[str, Kind] = {
         Kind("Service", ("v1",), Service, True, fill=fill_service),
         Kind("EndpointSlice", ("discovery.k8s.io/v1",), EndpointSlice, True, fill=fill_slice),
         Kind("Endpoints", ("v1",), Endpoints, True),
-        Kind("Pod", ("v1",), Pod, True, _if_stored),
-        Kind("Node", ("v1",), KubeNode, False, _if_stored),
-        Kind(
-            "ServiceCIDR",
-            ("networking.k8s.io/v1", "networking.k8s.io/v1beta1"),
-            ServiceCIDR,
-            False,
-            _if_stored,
-        ),
+        Kind("Pod", ("v1",), Pod, True, pod_is_plain),
+        Kind("Node", ("v1",), KubeNode, False, node_is_plain),
+        Kind("ServiceCIDR", ("networking.k8s.io/v1", "networking.k8s.io/v1beta1"), ServiceCIDR, False),
     )
 }
 

@@ -12,8 +12,7 @@ from msgspec.structs import force_setattr
 
 from rulegen.collector import paused
 from rulegen.load.api import FieldError, Server, admit
-from rulegen.load.api.schema import Problems, decode
-from rulegen.load.checks import CHECKS, check_device
+from rulegen.load.config import written_path
 from rulegen.load.items import Chunk, Item, Reader
 from rulegen.load.jsontext import JsonError
 from rulegen.load.kinds import (
@@ -225,15 +224,9 @@ class _Run:
             value = self._admitted(item, kind)
             if value is None:
                 return
-            stored = _is_stored(value)
         value = kind.fill(value)
         namespace, name = value.metadata.namespace, value.metadata.name
-        check = CHECKS.get(kind.name)
-        faults = list(check(value, stored)) if check is not None else []
-        for fault in faults:
-            title = named(kind.name, namespace, name)
-            self._report(item, item.line_of(fault.field), title, fault.field, fault.message)
-        if not faults and self._is_first(item, kind.name, namespace, name):
+        if self._is_first(item, kind.name, namespace, name):
             self.found[kind.name].append(value)
             if isinstance(value, Service):
                 self.service_items[namespace, name] = item
@@ -253,7 +246,7 @@ class _Run:
 
     def _admitted(self, item: Item, kind: Kind) -> Any:
         """The exact way: the object as the API server takes it, or None when its problems were added."""
-        data = {**item.data(), "apiVersion": kind.versions[0]}
+        data = dict(item.data())
         metadata = data.get("metadata")
         namespace = ""
         if kind.namespaced and (metadata is None or isinstance(metadata, dict)):
@@ -262,10 +255,7 @@ class _Run:
         result = self._admit(item, data, namespace)
         if result is None:
             return None
-        if "status" in data and "status" not in result:
-            # A create leaves the status out; whoever writes one into a manifest means it.
-            whole = decode(f"{kind.versions[0]} {kind.name}", data, Problems())
-            result = {**result, "status": whole.get("status")}
+        result["apiVersion"] = kind.versions[0]
         try:
             value = msgspec.convert(result, kind.type)
         except msgspec.ValidationError as error:
@@ -278,7 +268,8 @@ class _Run:
     def _admit(self, item: Item, data: dict[str, Any], namespace: str) -> dict[str, Any] | None:
         metadata = data.get("metadata")
         stored = isinstance(metadata, dict) and bool(metadata.get("uid") or metadata.get("resourceVersion"))
-        admission = admit(data, strict=self.strict, stored=stored, server=self.server)
+        # A create drops the status of a Service; whoever writes one into a manifest means it.
+        admission = admit(data, strict=self.strict, stored=stored, server=self.server, keep_status=True)
         title = _title(item.kind, data, namespace)
         self._add_faults(item, title, admission.errors, admission.warnings)
         return admission.result
@@ -288,7 +279,8 @@ class _Run:
     ) -> None:
         for fault in (*errors, *warnings):
             remark = fault in warnings or (not self.strict and fault.message.startswith(_UNKNOWN))
-            problem = Problem(item.file, item.line_of(fault.field), title, fault.field, fault.message)
+            line = item.line_of(written_path(fault.field))
+            problem = Problem(item.file, line, title, fault.field, fault.message)
             (self.warnings if remark else self.problems).append(problem)
 
     def _is_first(self, item: Item, kind: str, namespace: str, name: str) -> bool:
@@ -325,8 +317,6 @@ class _Run:
         data = item.data()
         if self._admit(item, data, "") is None:
             return
-        faults = tuple(_interface_names(data))
-        self._add_faults(item, PROXY_CONFIGURATION, faults, ())
         if self.configuration_origin is not None:
             message = f"another one stands at {self.configuration_origin}"
             self._report(item, item.line, PROXY_CONFIGURATION, "", message)
@@ -387,15 +377,3 @@ def _generated_name(prefix: str, data: Any) -> str:
     """A name for an object that leaves it to the API server: of the server's form, the same each time."""
     digest = hashlib.sha256(msgspec.json.encode(data, order="deterministic")).digest()
     return prefix + "".join(_NAME_ALPHABET[byte % len(_NAME_ALPHABET)] for byte in digest[:5])
-
-
-def _interface_names(configuration: Mapping[str, Any]) -> list[FieldError]:
-    """kube-proxy takes any text here and fails when it programs the rule; ours would break its line."""
-    detect = configuration.get("detectLocal")
-    if not isinstance(detect, Mapping):
-        return []
-    return [
-        FieldError(f"detectLocal.{field}", fault)
-        for field in ("bridgeInterface", "interfaceNamePrefix")
-        if detect.get(field) and (fault := check_device(detect[field]))
-    ]

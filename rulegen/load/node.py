@@ -9,7 +9,6 @@ from typing import IO, Any, TypeAlias
 
 import msgspec
 
-from rulegen.load.checks import check_device
 from rulegen.load.items import Item, Reader
 from rulegen.load.problems import LoadError, Problem
 from rulegen.load.sources import Source, texts
@@ -20,6 +19,7 @@ Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 DEFAULT_NAME = "node"
 LOOPBACK = ("127.0.0.1/8", "::1/128")
 
+_device = re.compile(r"[^\s/:,=\"'\\]{1,15}").fullmatch
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _LEADING_ZEROS = re.compile(r"\b0+(?=\d)")
 _FIELDS = ("name", "labels", "ips", "podCIDRs", "interfaces", "conntrackTCPBeLiberal", "nfacct")
@@ -322,6 +322,11 @@ def _check_interface_address(field: str, text: str, report: Any) -> None:
 
 
 def _check_device(field: str, device: object, report: Any) -> None:
-    fault = check_device(device)
-    if fault:
-        report(field, fault)
+    if (
+        not isinstance(device, str)
+        or not _device(device)
+        or not device.isprintable()
+        or device in (".", "..")
+    ):
+        detail = "must be the name of a network interface (at most 15 characters)"
+        report(field, f'Invalid value: "{device}": {detail}')

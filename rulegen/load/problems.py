@@ -12,8 +12,8 @@ class Problem(msgspec.Struct, frozen=True, order=True):
 
     ``file`` is the name as it was given (``-`` for standard input), ``line`` counts from 1 (0: none),
     ``object`` is ``Service default/web`` (empty where it is about a whole file), ``field`` is the path as the
-    API server prints it (``spec.ports[0].nodePort``; empty where no field is meant). A message that quotes
-    its field already is printed without naming it twice.
+    API server prints it (``spec.ports[0].nodePort``; empty where no field is meant). What the message or the
+    field says already is not printed twice.
     """
 
     file: str
@@ -25,7 +25,8 @@ class Problem(msgspec.Struct, frozen=True, order=True):
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
         field = "" if f'"{self.field}"' in self.message else self.field
-        parts = (place, self.object, field, self.message)
+        title = "" if field.startswith(f"{self.object}.") else self.object
+        parts = (place, title, field, self.message)
         return one_line(": ".join(part for part in parts if part))
 
 
