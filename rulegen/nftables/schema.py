@@ -52,6 +52,18 @@ def document(ruleset: Ruleset) -> str:
     return msgspec.json.encode(commands(ruleset)).decode() + "\n"
 
 
+def containers(ruleset: Ruleset) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """Kind (``set``, ``map``, ``counter``), name, and what each is told when it is added."""
+    for line in _lines(ruleset.base.containers, [f.sets for f in ruleset.fragments.values()]):
+        _, kind, _, _, rest = line.split(" ", 4)
+        name, _, told = rest.partition(" { ")
+        properties: dict[str, str] = {}
+        for part in told.removesuffix(" ; }").split(" ; ") if told else ():
+            what, _, value = part.partition(" ")
+            properties[what] = value.strip('"')
+        yield kind, name, properties
+
+
 def _chains(ruleset: Ruleset, own: dict[str, Any]) -> Iterator[dict[str, Any]]:
     hooks = {
         chain: {"type": kind, "hook": hook, "prio": priority, "policy": "accept"}
@@ -59,37 +71,31 @@ def _chains(ruleset: Ruleset, own: dict[str, Any]) -> Iterator[dict[str, Any]]:
     }
     for line in _lines(ruleset.base.chains, [f.chains for f in ruleset.fragments.values()]):
         chain, _, rest = line.split(" ", 4)[4].partition(" ")
-        chain_object = {**own, "name": chain, **hooks.get(chain, {})}
-        if _QUOTED in rest:
-            chain_object["comment"] = _comment(rest)
-        yield {"chain": chain_object}
+        found = {**own, "name": chain, **hooks.get(chain, {})}
+        _, quoted, comment = rest.partition(_QUOTED)
+        if quoted:
+            found["comment"] = comment.partition('"')[0]
+        yield {"chain": found}
 
 
 def _containers(ruleset: Ruleset, own: dict[str, Any]) -> Iterator[dict[str, Any]]:
     elements = ruleset.elements()
-    for line in _lines(ruleset.base.containers, [f.sets for f in ruleset.fragments.values()]):
-        _, kind, _, _, rest = line.split(" ", 4)
-        name, _, properties = rest.partition(" { ")
+    for kind, name, properties in containers(ruleset):
         found: dict[str, Any] = {**own, "name": name}
         if kind == "counter":
             yield {"counter": {**found, "packets": 0, "bytes": 0}}
             continue
-        for part in properties.split(" ;"):
-            what, _, told = part.strip().partition(" ")
-            match what:
-                case "type":
-                    types, _, mapped = told.partition(" : ")
-                    parts = types.split(" . ")
-                    found["type"] = parts[0] if len(parts) == 1 else parts
-                    if mapped:
-                        found["map"] = mapped
-                case "flags":
-                    # nft 1.0.6 knows no "dynamic" here; a rule that updates the set makes it so.
-                    found["flags"] = [flag for flag in told.split(",") if flag != "dynamic"]
-                case "timeout":
-                    found["timeout"] = int(told.removesuffix("s"))
-                case "comment":
-                    found["comment"] = told.strip('"')
+        key_type, _, mapped = properties["type"].partition(" : ")
+        parts = key_type.split(" . ")
+        found["type"] = parts[0] if len(parts) == 1 else parts
+        if mapped:
+            found["map"] = mapped
+        if "timeout" in properties:
+            # nft 1.0.6 takes no "dynamic" here; a rule that updates the set makes it so.
+            found["flags"] = ["timeout"]
+            found["timeout"] = int(properties["timeout"].removesuffix("s"))
+        if "comment" in properties:
+            found["comment"] = properties["comment"]
         if name in elements:
             found["elem"] = [_element(element) for element in elements[name].values()]
         yield {kind: found}
@@ -100,10 +106,6 @@ def _element(element: Element) -> Any:
     if element.comment:
         found = {"elem": {"val": found, "comment": element.comment}}
     return [found, verdict(element.value)] if element.value else found
-
-
-def _comment(text: str) -> str:
-    return text.partition(_QUOTED)[2].partition('"')[0]
 
 
 def _lines(first: str, others: list[str]) -> list[str]:

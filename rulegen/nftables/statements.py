@@ -42,13 +42,13 @@ def value(word: str) -> Expression:
     """A constant: a number, an address, a prefix, a range of addresses, or a name."""
     if word.isdecimal():
         return int(word)
-    if word.startswith("0x"):
-        return int(word, 16)
     if word.startswith('"'):
         return word.strip('"')
     first, separator, length = word.partition("/")
     if separator and length.isdecimal():
         return {"prefix": {"addr": first, "len": int(length)}}
+    if word.startswith("0x"):
+        return int(word, 16)
     first, separator, last = word.partition("-")
     if separator and first[:1].isalnum() and ("." in first or ":" in first):
         return {"range": [first, last]}
