@@ -12,6 +12,7 @@ from typing import Any
 from rulegen.load.api.addresses import check_ip, family_of
 from rulegen.load.api.answers import (
     Errors,
+    FieldError,
     duplicate,
     forbidden,
     invalid,
@@ -87,7 +88,7 @@ def validate_pod(pod: Mapping[str, Any], *, stored: bool) -> Errors:
 def check_pod_spec(field: str, spec: Mapping[str, Any]) -> Errors:
     errors: Errors = []
     names: set[str] = set()
-    for part in ("initContainers", "containers"):
+    for part in ("containers", "initContainers"):
         for i, container in enumerate(spec.get(part) or ()):
             place = f"{field}.{part}[{i}]"
             name = container["name"]
@@ -149,27 +150,41 @@ def default_workload(workload: dict[str, Any]) -> None:
 
 def validate_workload(workload: Mapping[str, Any], *, stored: bool) -> Errors:
     """The errors of a workload: its name, its selector, the labels that must match it, its template."""
-    errors = check_metadata(workload["metadata"], dns_subdomain)
-    spec = workload["spec"]
+    kind, spec = workload["kind"], workload["spec"]
+    # Pods of a StatefulSet bear its name with a number, and have it as their host name.
+    errors = check_metadata(workload["metadata"], dns_label if kind == "StatefulSet" else dns_subdomain)
     if spec.get("replicas", 0) < 0:
         errors.append(invalid("spec.replicas", spec["replicas"], "must be greater than or equal to 0"))
     selector = spec.get("selector")
     template = spec.get("template") or {"metadata": {}, "spec": {"containers": None}}
     labels = template["metadata"].get("labels", {})
     if selector is None:
-        errors.append(required("spec.selector"))
+        if kind != "DaemonSet":
+            errors.append(required("spec.selector"))
+        errors.append(_mismatch(labels))
     else:
-        errors += check_label_selector("spec.selector", selector)
-        if not selector.get("matchLabels") and not selector.get("matchExpressions"):
-            detail = f"empty selector is invalid for {_SELECTOR_OWNER[workload['kind']]}"
+        faults = check_label_selector("spec.selector", selector)
+        errors += faults
+        if not selector:
+            detail = f"empty selector is invalid for {_SELECTOR_OWNER[kind]}"
             errors.append(invalid_json("spec.selector", {}, detail))
-        elif not errors and not selects(selector, labels):
-            detail = "`selector` does not match template `labels`"
-            errors.append(invalid_json("spec.template.metadata.labels", labels, detail))
+        if faults and kind != "DaemonSet":
+            # What cannot be read as a selector has no template to go with it.
+            return [*errors, invalid_json("spec.selector", selector, "invalid label selector")]
+        if not faults and not selects(selector, labels):
+            errors.append(_mismatch(labels))
     errors += check_labels("spec.template.labels", labels)
-    if "restartPolicy" in template["spec"]:
-        errors += check_pod_spec("spec.template.spec", template["spec"])
+    pod_spec = template["spec"]
+    if kind == "StatefulSet":
+        pod_spec = {key: value for key, value in pod_spec.items() if key not in ("hostname", "subdomain")}
+    if "restartPolicy" in pod_spec:
+        errors += check_pod_spec("spec.template.spec", pod_spec)
     return errors
+
+
+def _mismatch(labels: Mapping[str, str]) -> FieldError:
+    detail = "`selector` does not match template `labels`"
+    return invalid_json("spec.template.metadata.labels", labels, detail)
 
 
 def check_label_selector(field: str, selector: Mapping[str, Any]) -> Errors:
