@@ -60,6 +60,8 @@ def _recorded_slice(endpoint_slice: EndpointSlice) -> dict[str, Any]:
 def _recorded_endpoints(made: Endpoints) -> dict[str, Any]:
     data: dict[str, Any] = msgspec.to_builtins(made)
     data |= {"apiVersion": made.api_version, "kind": made.kind}
+    for server_made in ("uid", "resourceVersion"):
+        data["metadata"].pop(server_made, None)
     for subset in data.get("subsets") or ():
         for port in subset.get("ports") or ():
             port.setdefault("protocol", "TCP")

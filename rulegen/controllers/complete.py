@@ -6,17 +6,17 @@ kinds; :func:`complete` adds what the cluster's controllers would make of the re
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Literal, TypeAlias
 
 import msgspec
 
-from rulegen.controllers import mirroring
+from rulegen.controllers import hints, mirroring
 from rulegen.controllers.endpoints import endpoints_of, is_own_work
 from rulegen.controllers.selector import PodIndex
-from rulegen.controllers.slices import SERVICE_NAME_LABEL, Surroundings, is_managed, slices_of
-from rulegen.model import Cluster, Endpoints, EndpointSlice, Origin, Service
+from rulegen.controllers.slices import SERVICE_NAME_LABEL, Made, Surroundings, is_managed, slices_of
+from rulegen.model import Cluster, Endpoints, EndpointSlice, Origin, Pod, Service
 
 Source: TypeAlias = Literal["slices", "endpoints", "pods", "none"]
 
@@ -58,9 +58,9 @@ def endpoint_slices(cluster: Cluster, *, require_nodes: bool = True) -> list[End
     for service in _ordered(cluster.services):
         endpoints = by_key.get(_key(service))
         if is_managed(service):
-            made += slices_of(service, index.selected(service), surroundings)
+            made += slices_of(service, index.selected(service), surroundings).slices
         elif endpoints is not None and mirroring.objection(endpoints, service) is None:
-            made += mirroring.mirror(endpoints)
+            made += mirroring.mirror(endpoints).slices
     return made
 
 
@@ -130,7 +130,7 @@ class _Completer:
         if given is None:
             return self._found(service, "none", note=_without_anything(service))
         if key == ("default", "kubernetes"):
-            return self._found(service, "endpoints", given, [mirroring.api_server_slice(given)])
+            return self._found(service, "endpoints", given, Made([mirroring.api_server_slice(given)], []))
         objection = mirroring.objection(given, service)
         if objection is not None:
             return self._found(service, "none", note=f"its Endpoints are not mirrored: {objection}")
@@ -146,29 +146,41 @@ class _Completer:
                 " cluster would replace them by what the Pods give"
             )
             return self._found(service, "endpoints", given, mirroring.mirror(given), note)
-        note = "" if pods else "no Pod that its selector matches was given"
+        note = self._unknown_places(service, pods) if pods else "no Pod that its selector matches was given"
         return self._found(service, "pods", service, slices_of(service, pods, self._surroundings), note)
+
+    def _unknown_places(self, service: Service, pods: Iterable[Pod]) -> str:
+        """What hints lack where the Nodes of Pods were not given."""
+        if not hints.wanted(service):
+            return ""
+        known = self._surroundings.nodes
+        names = sorted({pod.spec.node_name for pod in pods if pod.spec.node_name not in known} - {""})
+        if not names:
+            return ""
+        listed = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        return f"hints of Pods on Node {listed} are missing, as the Node was not given"
 
     def _found(
         self,
         service: Service,
         source: Source,
         maker: Service | Endpoints | None = None,
-        made: Sequence[EndpointSlice] = (),
+        made: Made | None = None,
         note: str = "",
     ) -> EndpointSource:
-        self._made += made
+        slices = made.slices if made is not None else []
+        self._made += slices
         if maker is not None:
             origin = self._cluster.origins.get((maker.kind, *_key(maker)))
             if origin is not None:
-                self._origins.update({("EndpointSlice", *_key(each)): origin for each in made})
+                self._origins.update({("EndpointSlice", *_key(each)): origin for each in slices})
         namespace, name = _key(service)
         return EndpointSource(
             namespace=namespace,
             name=name,
             source=source,
-            note=note,
-            slices=tuple(each.metadata.name for each in made),
+            note="; ".join([*([note] if note else []), *(made.remarks if made is not None else [])]),
+            slices=tuple(each.metadata.name for each in slices),
         )
 
 

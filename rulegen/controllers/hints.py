@@ -41,6 +41,11 @@ def is_auto(service: Service) -> bool:
     return value in ("Auto", "auto")
 
 
+def wanted(service: Service) -> bool:
+    """Whether the Service asks for hints in any way."""
+    return is_auto(service) or service.spec.traffic_distribution in TRAFFIC_DISTRIBUTIONS
+
+
 def hint(service: Service, endpoints: Sequence[Endpoint], shares: Mapping[str, float] | None) -> Hinted:
     """Hints for all endpoints of a Service in one address family; ``shares`` as from :func:`cpu_shares`."""
     if is_auto(service):

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from rulegen.controllers import address, names, order, subsets
 from rulegen.controllers.slices import (
     MANAGED_BY_LABEL,
     SERVICE_NAME_LABEL,
     TRIGGER_TIME_ANNOTATION,
+    Made,
+    admitted,
     endpoint_order,
     owner_reference,
     port_order,
-    refusal,
 )
 from rulegen.model import Endpoint, Endpoints, EndpointSlice, Family, Service
 from rulegen.model.objects import (
@@ -21,6 +20,7 @@ from rulegen.model.objects import (
     EndpointPort,
     EndpointSubset,
     Metadata,
+    ObjectReference,
     SubsetPort,
 )
 
@@ -46,51 +46,43 @@ def objection(endpoints: Endpoints, service: Service | None) -> str | None:
     return None
 
 
-def mirror(endpoints: Endpoints) -> list[EndpointSlice]:
+def mirror(endpoints: Endpoints) -> Made:
     """The slices that mirror ``endpoints``: one per address family and set of ports that has an address.
 
     Of each subset, in canonical layout, the first 1,000 addresses count. Addresses that are no IP are passed
     over. A slice that the API server would refuse (two ports of one name) does not come into being.
     """
-    wanted: dict[tuple[Family, tuple[EndpointPort, ...]], dict[tuple[str, str, str, str], Endpoint]] = {}
+    groups: dict[tuple[Family, tuple[EndpointPort, ...]], dict[tuple[str, str, str, str], Endpoint]] = {}
+    remarks: list[str] = []
     for subset in subsets.repack(endpoints.subsets or ()):
         ports = tuple(order.slice_ports(map(_slice_port, subset.ports or ())))
-        for found, endpoint in _mirrored(subset):
-            reference = endpoint.target_ref
-            identity = (
-                found.text,
-                endpoint.hostname or "",
-                reference.namespace if reference else "",
-                reference.name if reference else "",
-            )
-            wanted.setdefault((found.family, ports), {})[identity] = endpoint
-    made: list[EndpointSlice] = []
+        listed = [(each, True) for each in subset.addresses or ()]
+        listed += [(each, False) for each in subset.not_ready_addresses or ()]
+        valid = [(each, ready, ip) for each, ready in listed if (ip := address.parse(each.ip)) is not None]
+        if len(valid) < len(listed):
+            remarks.append(f"{len(listed) - len(valid)} of its addresses are no IP and are not mirrored")
+        if len(valid) > MAX_ADDRESSES:
+            remarks.append(f"{len(valid) - MAX_ADDRESSES} addresses beyond the first 1,000 are not mirrored")
+        for each, ready, ip in valid[:MAX_ADDRESSES]:
+            endpoint = _endpoint(each, ip, ready)
+            groups.setdefault((ip.family, ports), {})[_identity(endpoint)] = endpoint
+    wanted: list[EndpointSlice] = []
     taken: set[str] = set()
-    for number, ((family, ports), members) in enumerate(
-        sorted(wanted.items(), key=lambda item: (item[0][0], port_order(item[0][1])))
-    ):
-        endpoint_slice = EndpointSlice(
-            metadata=_metadata(endpoints, family, number, taken),
-            address_type=family,
-            endpoints=sorted(members.values(), key=endpoint_order)[:MAX_ADDRESSES],
-            ports=list(ports),
+    ordered = sorted(groups.items(), key=lambda item: (item[0][0], port_order(item[0][1])))
+    for number, ((family, ports), members) in enumerate(ordered):
+        metadata = _metadata(endpoints, family, number, taken)
+        taken.add(metadata.name)
+        chosen = sorted(members.values(), key=endpoint_order)[:MAX_ADDRESSES]
+        wanted.append(
+            EndpointSlice(metadata=metadata, address_type=family, endpoints=chosen, ports=list(ports))
         )
-        taken.add(endpoint_slice.metadata.name)
-        if refusal(endpoint_slice) is None:
-            made.append(endpoint_slice)
-    return made
+    return admitted(wanted, remarks)
 
 
-def _mirrored(subset: EndpointSubset) -> Iterator[tuple[address.Address, Endpoint]]:
-    taken = 0
-    for addresses, ready in ((subset.addresses, True), (subset.not_ready_addresses, False)):
-        for each in addresses or ():
-            if taken >= MAX_ADDRESSES:
-                return
-            found = address.parse(each.ip)
-            if found is not None:
-                taken += 1
-                yield found, _endpoint(each, found, ready)
+def _identity(endpoint: Endpoint) -> tuple[str, str, str, str]:
+    """What makes two endpoints the same one; of those the last counts."""
+    reference = endpoint.target_ref or ObjectReference()
+    return endpoint.addresses[0], endpoint.hostname or "", reference.namespace, reference.name
 
 
 def _endpoint(each: EndpointAddress, found: address.Address, ready: bool) -> Endpoint:

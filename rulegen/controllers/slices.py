@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
+import msgspec
+
 from rulegen.controllers import address, hints, names, order
 from rulegen.controllers.pods import PodReader, families_of
 from rulegen.model import Endpoint, EndpointSlice, Family, KubeNode, Pod, Service
@@ -49,36 +51,55 @@ def is_headless(service: Service) -> bool:
     return service.spec.cluster_ip == "None" or service.spec.type == "ExternalName"
 
 
-def slices_of(service: Service, pods: Iterable[Pod], surroundings: Surroundings) -> list[EndpointSlice]:
+class Made(msgspec.Struct, frozen=True):
+    """Slices that a controller makes, and what it had to leave out, in words."""
+
+    slices: list[EndpointSlice]
+    remarks: list[str]
+
+
+def slices_of(service: Service, pods: Iterable[Pod], surroundings: Surroundings) -> Made:
     """The slices of one Service; ``pods`` are those that its selector matches.
 
     A family without any endpoint has one empty slice. Pods whose named ports differ have slices of their own.
     A slice that the API server would refuse does not come into being.
     """
-    made: list[EndpointSlice] = []
+    wanted: list[EndpointSlice] = []
     taken: set[str] = set()
+    remarks: list[str] = []
     selected = list(pods)
     reader = PodReader(service, surroundings.nodes, require_nodes=surroundings.require_nodes)
     for family in families_of(service):
         groups = _by_ports(reader, selected, family)
-        hinted = iter(
-            hints.hint(service, [e for _, es in groups for e in es], surroundings.cpu_shares).endpoints
-        )
+        hinted = hints.hint(service, [e for _, es in groups for e in es], surroundings.cpu_shares)
+        if hinted.why_not:
+            remarks.append(f"topology mode Auto gives no {family} hints: {hinted.why_not}")
+        endpoints = iter(hinted.endpoints)
         chunks: list[tuple[tuple[EndpointPort, ...], list[Endpoint]]] = []
-        for ports, endpoints in groups:
-            own = [next(hinted) for _ in endpoints]
+        for ports, group in groups:
+            own = [next(endpoints) for _ in group]
             chunks += [(ports, own[at : at + MAX_ENDPOINTS]) for at in range(0, len(own), MAX_ENDPOINTS)]
-        for number, (ports, endpoints) in enumerate(chunks or [((), [])]):
-            endpoint_slice = EndpointSlice(
-                metadata=_metadata(service, family, number, taken),
-                address_type=family,
-                endpoints=endpoints,
-                ports=list(ports),
+        for number, (ports, chunk) in enumerate(chunks or [((), [])]):
+            metadata = _metadata(service, family, number, taken)
+            taken.add(metadata.name)
+            wanted.append(
+                EndpointSlice(metadata=metadata, address_type=family, endpoints=chunk, ports=list(ports))
             )
-            taken.add(endpoint_slice.metadata.name)
-            if refusal(endpoint_slice) is None:
-                made.append(endpoint_slice)
-    return made
+    return admitted(wanted, remarks)
+
+
+def admitted(wanted: Iterable[EndpointSlice], remarks: Iterable[str] = ()) -> Made:
+    """Those of the slices that the API server takes, with a remark on each other one."""
+    slices: list[EndpointSlice] = []
+    told = list(remarks)
+    for each in wanted:
+        fault = refusal(each)
+        if fault is None:
+            slices.append(each)
+        else:
+            count = len(each.endpoints or ())
+            told.append(f"the API server refuses a slice of {count} {each.address_type} endpoints: {fault}")
+    return Made(slices, told)
 
 
 def _by_ports(

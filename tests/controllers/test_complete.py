@@ -4,7 +4,7 @@ import msgspec
 
 from rulegen.controllers import complete
 from rulegen.model import Cluster, EndpointSlice, Origin
-from tests.controllers.objects import addresses, cluster, hand_made, pod, service, subset
+from tests.controllers.objects import addresses, cluster, hand_made, node, pod, service, subset
 
 
 def test_a_manifest_of_a_service_and_its_pods_is_enough() -> None:
@@ -107,3 +107,34 @@ def test_slices_stand_where_the_object_stands_that_they_were_made_of() -> None:
 
 def test_an_empty_cluster_stays_empty() -> None:
     assert complete(Cluster()).cluster == Cluster()
+
+
+def test_what_the_api_server_would_refuse_is_told_instead_of_missed() -> None:
+    done = complete(cluster(service(), pod("a", "10.0.0.1"), pod("b", "169.254.1.1")))
+    assert done.cluster.slices == ()
+    assert done.sources[0].note == (
+        "the API server refuses a slice of 2 IPv4 endpoints: the address 169.254.1.1"
+        " may not be in the link-local range (169.254.0.0/16, fe80::/10)"
+    )
+
+
+def test_hints_that_depend_on_nodes_which_were_not_given_are_missed_aloud() -> None:
+    close = service(trafficDistribution="PreferSameZone")
+    done = complete(
+        cluster(node("n1", "zone-a"), close, pod("a", "10.0.0.1"), pod("b", "10.0.0.2", node="n2"))
+    )
+    assert done.sources[0].note == "hints of Pods on Node n2 are missing, as the Node was not given"
+
+
+def test_a_service_in_auto_mode_that_gets_no_hints_says_why() -> None:
+    auto = service(metadata={"annotations": {"service.kubernetes.io/topology-mode": "Auto"}})
+    done = complete(cluster(node("n1", "zone-a", "4"), node("n2", "zone-b", "4"), auto, pod("a", "10.0.0.1")))
+    assert done.sources[0].note == (
+        "topology mode Auto gives no IPv4 hints: too few ready endpoints for the zones (1 endpoints, 2 zones)"
+    )
+
+
+def test_addresses_that_are_not_mirrored_are_counted() -> None:
+    crowd = [f"10.9.{i // 250}.{i % 250 + 1}" for i in range(1003)]
+    done = complete(cluster(service("db", selector={}), hand_made("db", subset(*crowd))))
+    assert done.sources[0].note == "3 addresses beyond the first 1,000 are not mirrored"

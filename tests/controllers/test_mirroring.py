@@ -40,31 +40,33 @@ def test_endpoints_become_a_slice_with_their_labels_and_annotations() -> None:
 
 
 def test_both_families_of_one_subset_go_to_slices_of_their_own() -> None:
-    four, six = mirror(hand_made("db", subset("10.0.0.1", "fd00:0::1")))
+    four, six = mirror(hand_made("db", subset("10.0.0.1", "fd00:0::1"))).slices
     assert (four.address_type, addresses(four)) == ("IPv4", ["10.0.0.1"])
     assert (six.address_type, addresses(six)) == ("IPv6", ["fd00::1"])
 
 
 def test_an_address_that_two_subsets_name_serves_the_ports_of_both() -> None:
     given = hand_made("db", subset("10.0.0.1", ports=[HTTP]), subset("10.0.0.1", "10.0.0.2", ports=[DNS]))
-    dns, http = mirror(given)
+    dns, http = mirror(given).slices
     assert (ports(dns), addresses(dns)) == ([("dns", 53)], ["10.0.0.1", "10.0.0.2"])
     assert (ports(http), addresses(http)) == ([("http", 80)], ["10.0.0.1"])
 
 
 def test_ports_that_the_same_addresses_serve_share_a_slice() -> None:
-    (made,) = mirror(hand_made("db", subset("10.0.0.1", ports=[HTTP]), subset("10.0.0.1", ports=[DNS])))
+    (made,) = mirror(
+        hand_made("db", subset("10.0.0.1", ports=[HTTP]), subset("10.0.0.1", ports=[DNS]))
+    ).slices
     assert sorted(port.name or "" for port in made.ports or ()) == ["dns", "http"]
 
 
 def test_not_ready_trumps_ready() -> None:
-    (made,) = mirror(hand_made("db", subset("10.0.0.1"), subset(not_ready=("10.0.0.1",))))
+    (made,) = mirror(hand_made("db", subset("10.0.0.1"), subset(not_ready=("10.0.0.1",)))).slices
     assert [e.conditions.ready for e in made.endpoints or () if e.conditions] == [False]
 
 
 def test_of_1300_addresses_the_first_1000_are_mirrored() -> None:
     everyone = [f"10.9.{i // 250}.{i % 250 + 1}" for i in range(1300)]
-    (made,) = mirror(hand_made("db", subset(*everyone)))
+    (made,) = mirror(hand_made("db", subset(*everyone))).slices
     assert len(addresses(made)) == 1000
     assert set(addresses(made)) == set(sorted(everyone)[:1000])
 
@@ -75,12 +77,12 @@ def test_two_ports_of_one_name_make_a_slice_that_the_api_server_refuses() -> Non
         subset("10.0.0.1", ports=[HTTP, {"name": "http", "port": 81}]),
         subset("10.0.0.2", ports=[DNS]),
     )
-    (made,) = mirror(given)
+    (made,) = mirror(given).slices
     assert addresses(made) == ["10.0.0.2"]
 
 
 def test_endpoints_without_addresses_have_no_slice() -> None:
-    assert mirror(hand_made("db")) == []
+    assert mirror(hand_made("db")).slices == []
 
 
 @pytest.mark.parametrize(
