@@ -33,10 +33,6 @@ Verdict: TypeAlias = Literal[
 """What becomes of a Pod. The first five are endpoints; ``published`` is one that is not ready or
 terminating and announced as ready all the same, because of ``publishNotReadyAddresses``."""
 
-INCLUDED: frozenset[str] = frozenset(
-    {"ready", "published", "not-ready", "terminating-serving", "terminating"}
-)
-
 
 class PodDecision(msgspec.Struct, frozen=True, kw_only=True):
     """What the endpointslice controller makes of one Pod for one Service and address family.

@@ -8,7 +8,7 @@ A Service without a selector selects nothing, and neither does an empty one: the
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from rulegen.model import Pod, Service
 
@@ -32,17 +32,11 @@ class PodIndex:
     """Pods by namespace and label, so that a Service finds its own without asking every Pod."""
 
     def __init__(self, pods: Iterable[Pod]) -> None:
-        self._by_namespace: dict[str, list[Pod]] = defaultdict(list)
         self._by_label: dict[tuple[str, str, str], list[Pod]] = defaultdict(list)
         for pod in sorted(pods, key=lambda pod: (pod.metadata.namespace, pod.metadata.name)):
             namespace = pod.metadata.namespace
-            self._by_namespace[namespace].append(pod)
             for key, value in (pod.metadata.labels or {}).items():
                 self._by_label[namespace, key, value].append(pod)
-
-    def neighbours(self, service: Service) -> Sequence[Pod]:
-        """All Pods of the Service's namespace, by name."""
-        return self._by_namespace.get(service.metadata.namespace, [])
 
     def selected(self, service: Service) -> list[Pod]:
         """The Pods that the Service's selector matches, by name."""

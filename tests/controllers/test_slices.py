@@ -1,6 +1,7 @@
 """EndpointSlices of a Service as its Pods come, go and differ."""
 
 from rulegen.controllers import endpoint_slices
+from rulegen.controllers.names import generated
 from rulegen.model import EndpointSlice
 from tests.controllers.objects import addresses, cluster, node, pod, service
 
@@ -127,3 +128,16 @@ def test_services_older_than_their_family_field_follow_the_cluster_ip() -> None:
     assert [each.address_type for each in unallocated] == ["IPv4"]
     dual = slices(service(ipFamilies=[], clusterIP="", ipFamilyPolicy="PreferDualStack"), plain)
     assert [each.address_type for each in dual] == ["IPv4", "IPv6"]
+
+
+def test_a_name_that_is_taken_is_passed_over() -> None:
+    first = generated("web-", "shop", "web")
+    second = generated("web-", "shop", "web", taken={first})
+    assert second != first
+    assert second.startswith("web-")
+
+
+def test_a_creation_time_that_cannot_be_read_is_not_repeated() -> None:
+    for odd in ("yesterday", "2026-01-02T03:04:05"):
+        (made,) = slices(service(metadata={"creationTimestamp": odd}))
+        assert made.metadata.annotations is None
