@@ -100,6 +100,8 @@ def admit(
         return Admission(None, (*problems.wrong, *problems.unknown))
     warnings = list(problems.unknown)
     rules = _KINDS[key]
+    if kind == "Service" and obj.get("status") is None:
+        decoded.pop("status", None)
     errors = _store(decoded, rules, server, warnings, stored=stored, keep_status=keep_status)
     if errors:
         # The same fault twice (an address that stands in a list twice) is said once.

@@ -101,7 +101,7 @@ def _allocate_ips(
     # The server goes through its families in random order; ours is that of ipFamilies.
     for ip, family in zip(ips, families, strict=False):
         parsed = parse_ip(ip) if ip else None
-        fault = _unavailable(parsed, networks[family], server) if parsed is not None else ""
+        fault = _unavailable(parsed, networks.get(family, []), server) if parsed is not None else ""
         if not fault and refused:
             address = str(parsed) if parsed is not None else ALLOCATED
             fault = f"IPAddress.networking.k8s.io {quoted(address)} is invalid: {refused}"
