@@ -75,7 +75,7 @@ class Base(msgspec.Struct, frozen=True):
 
 
 def words(machine: Machine, features: Features) -> Words:
-    """The words for one node and family. Raises ValueError for an interface name that nft could misread."""
+    """The words for one node and family."""
     ip, address = ("ip", "ipv4_addr") if machine.family == "IPv4" else ("ip6", "ipv6_addr")
     if_local = if_not_local = ""
     detector = machine.detector
@@ -83,8 +83,6 @@ def words(machine: Machine, features: Features) -> Words:
         if_local, if_not_local = f"{ip} saddr {detector.value}", f"{ip} saddr != {detector.value}"
     elif detector is not None:
         device = detector.value + ("*" if detector.kind == "prefix" else "")
-        if any(letter.isspace() or letter in '"#;{}@$\\' for letter in device):
-            raise ValueError(f"interface name {detector.value!r}: nft would take it for more than a name")
         if_local, if_not_local = f"iifname {device}", f"iifname != {device}"
     mark = f"0x{machine.masquerade_mark:08x}"
     return Words(

@@ -10,17 +10,10 @@ from rulegen.nftables.names import endpoint_text, hashed, port_text
 from rulegen.nftables.ruleset import PortKey, Ruleset
 from rulegen.plan import Plan, PlannedPort
 
-_NAME_LETTERS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-/:"
-_ADDRESS_LETTERS = b"0123456789abcdef.:"
-
 
 def compile_rules(plan: Plan) -> Ruleset:
-    """The table that kube-proxy programs in nftables mode; the same plan always gives the same bytes.
-
-    Raises ValueError where a name or an address could be more than that to nft.
-    """
+    """The table that kube-proxy programs in nftables mode; the same plan always gives the same bytes."""
     ports = plan.ports
-    refuse_unsafe(ports)
     common = base(plan)
     known = iter(hashed(chain.from_iterable(map(_hashed_texts, ports))))
     fragments: dict[PortKey, Fragment] = {}
@@ -37,18 +30,3 @@ def _hashed_texts(planned: PlannedPort) -> list[str]:
     if not planned.port.affinity_seconds:
         return [own]
     return [own, *[endpoint_text(own, candidate) for candidate in planned.choice.reachable]]
-
-
-def refuse_unsafe(ports: list[PlannedPort]) -> None:
-    """Refuse names and addresses with letters that they never have: they could end their line.
-
-    All are looked at together; only where one is wrong each is looked at by itself.
-    """
-    names = [planned.port.name + planned.port.protocol for planned in ports]
-    addresses = [planned.port.cluster_ip for planned in ports]
-    for planned in ports:
-        addresses += [candidate.ip for candidate in planned.choice.reachable]
-    for what, texts, letters in (("name", names, _NAME_LETTERS), ("address", addresses, _ADDRESS_LETTERS)):
-        if "".join(texts).encode().translate(None, letters):
-            wrong = next(text for text in texts if text.encode().translate(None, letters))
-            raise ValueError(f"{what} {wrong!r}: nft could take it for more than that")

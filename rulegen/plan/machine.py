@@ -6,6 +6,7 @@ This is what kube-proxy's server works out before a proxier is made (cmd/kube-pr
 from __future__ import annotations
 
 from collections.abc import Mapping
+import re
 from ipaddress import IPv4Address, IPv6Address
 
 import msgspec
@@ -14,6 +15,7 @@ from rulegen.model import Family, Node, ProxyConfig
 from rulegen.plan.addresses import Address, Network, canonical, contains, networks_of, parse
 
 ZONE_LABEL = "topology.kubernetes.io/zone"
+_DEVICE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@=+~-]{0,14}")
 _LOOPBACK_START = IPv4Address("127.0.0.0")
 _LOOPBACK: dict[Family, Address] = {"IPv4": IPv4Address("127.0.0.1"), "IPv6": IPv6Address("::1")}
 ANYWHERE = {"IPv4": "0.0.0.0/0", "IPv6": "::/0"}
@@ -154,8 +156,8 @@ def _detector(node: Node, config: ProxyConfig, family: Family) -> Detector | Non
 
 
 def _device(name: str) -> str:
-    """A name that the kernel takes for a device (net/core/dev.c, dev_valid_name) and a rule can hold."""
-    if not name or len(name) > 15 or not name.isprintable() or set(name) & set(" /:\"'\\"):
+    """A name that the kernel takes for a device, of letters that no rule could take for anything else."""
+    if not _DEVICE.fullmatch(name):
         raise ValueError(f"{name!r} is no name of a network device")
     return name
 
