@@ -11,7 +11,7 @@ from rulegen.backend import Backend, backend
 from rulegen.cli.output import note
 from rulegen.cli.progress import progress_bar
 from rulegen.collector import paused
-from rulegen.controllers import complete
+from rulegen.controllers import EndpointSource, complete
 from rulegen.load import Loaded, load, load_configuration, node_facts, proxy_config
 from rulegen.model import FAMILIES, Cluster, Family, Node, ProxyConfig, Service
 from rulegen.plan import Plan, plan, skip_reason
@@ -119,9 +119,7 @@ def read(
     with paused():
         loaded = read_objects(files, recursive=recursive, strict=strict, namespace=namespace)
         completed = complete(loaded.cluster)
-    for source in completed.sources:
-        if source.note:
-            note(f"{source.namespace}/{source.name}: {source.note}")
+    _note_sources(completed.sources)
     configuration = completed.cluster.proxy_configuration
     if config is not None:
         configuration = load_configuration(config, strict=strict).cluster.proxy_configuration
@@ -138,6 +136,9 @@ def read(
     for text in facts.notes:
         note(text)
     settings = proxy_config(configuration, mode)
+    chosen_addresses = any(text not in ("primary", "all") for text in settings.node_port_addresses)
+    if facts.interfaces_note and (settings.mode == "ipvs" or chosen_addresses):
+        note(facts.interfaces_note)
     return Inputs(
         cluster=completed.cluster,
         node=facts.node,
@@ -147,6 +148,17 @@ def read(
         namespace=namespace,
         family=wanted,
     )
+
+
+def _note_sources(sources: Sequence[EndpointSource]) -> None:
+    """One line for each thing to know about where endpoints come from, however many Services it is about."""
+    about: dict[str, list[str]] = {}
+    for source in sources:
+        if source.note:
+            about.setdefault(source.note, []).append(f"{source.namespace}/{source.name}")
+    for text, names in about.items():
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        note(f"{', '.join(names[:3])}{more}: {text}")
 
 
 def compile_families(inputs: Inputs, families: Sequence[Family]) -> Mapping[Family, Any]:

@@ -26,10 +26,15 @@ _FIELDS = ("name", "labels", "ips", "podCIDRs", "interfaces", "conntrackTCPBeLib
 
 
 class NodeFacts(msgspec.Struct, frozen=True):
-    """The node, and what was assumed of it because nothing said otherwise."""
+    """The node, and what was assumed of it because nothing said otherwise.
+
+    ``interfaces_note`` says which addresses its interfaces were given; it matters only to rules that depend on
+    them (ipvs mode, nodePortAddresses with CIDRs) and is empty where they were told.
+    """
 
     node: Node
     notes: tuple[str, ...] = ()
+    interfaces_note: str = ""
 
 
 class _Given(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,10 +91,11 @@ def node_facts(
     places = (flags, from_file, from_object, _Given(conntrack_tcp_be_liberal=be_liberal or None))
     node_ips = _first([place.ips for place in places]) or ()
     devices = _first([place.interfaces for place in places])
+    assumed = ""
     if devices is None:
         devices = _devices_for(node_ips)
         held = ", ".join(f"{device} {' '.join(addresses)}" for device, addresses in devices.items())
-        notes.append(f"nothing says what addresses the node's interfaces have: {held} is assumed")
+        assumed = f"nothing says what addresses the node's interfaces have: {held} is assumed"
     return NodeFacts(
         Node(
             name=_first([place.name for place in places]) or DEFAULT_NAME,
@@ -101,6 +107,7 @@ def node_facts(
             nfacct=bool(_first([place.nfacct for place in places])),
         ),
         tuple(notes),
+        assumed,
     )
 
 

@@ -5,8 +5,8 @@ This is what kube-proxy's server works out before a proxier is made (cmd/kube-pr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 import re
+from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv6Address
 
 import msgspec

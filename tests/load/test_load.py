@@ -175,4 +175,4 @@ def test_the_only_node_object_is_the_node() -> None:
     assert (facts.node.name, facts.node.ips) == ("n1", ("2001:db8::1", "192.168.10.11"))
     assert facts.node.interfaces["eth0"] == ("2001:db8::1/128", "192.168.10.11/32")
     assert facts.node.nfacct
-    assert len(facts.notes) == 1
+    assert facts.notes == () and "eth0 2001:db8::1/128" in facts.interfaces_note
