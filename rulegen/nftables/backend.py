@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from rulegen.backend import Branch, Form, ShownRule
+from rulegen.model import Family
 from rulegen.nftables import schema, show
 from rulegen.nftables.compile import compile_rules
 from rulegen.nftables.ruleset import Ruleset
@@ -18,9 +19,13 @@ class Nftables:
 
     mode = "nftables"
     forms = (
-        Form(name="nft", help="script for nft -f that makes the table anew", write=script),
-        Form(name="nft-json", help="the same for nft -j -f", write=schema.document),
-        Form(name="nft-add", help="one add command for each object, nothing removed first", write=additions),
+        Form(name="nft", help="script for nft -f that makes the table anew", write=script, joins=True),
+        Form(
+            name="nft-add",
+            help="one add command for each object, nothing removed first",
+            write=additions,
+            joins=True,
+        ),
     )
 
     def compile_rules(self, plan: Plan) -> Ruleset:
@@ -30,7 +35,11 @@ class Nftables:
         return {"nft": additions(ruleset)}
 
     def data(self, ruleset: Ruleset) -> dict[str, Any]:
-        return schema.commands(ruleset)
+        return schema.document([ruleset])
+
+    def document(self, rulesets: Mapping[Family, Ruleset]) -> dict[str, Any]:
+        """What ``nft -j -f`` takes to make the tables of these families anew."""
+        return schema.document(rulesets.values())
 
     def show(self, ruleset: Ruleset, ports: Collection[ServicePort]) -> list[ShownRule]:
         return show.rules(ruleset, ports)

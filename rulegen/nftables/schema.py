@@ -5,10 +5,8 @@ Objects have the form in which ``nft -j list`` prints them, without handles.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
-
-import msgspec
 
 from rulegen.nftables import names
 from rulegen.nftables.base import BASE_CHAINS
@@ -40,16 +38,13 @@ def objects(ruleset: Ruleset) -> list[dict[str, Any]]:
     return found
 
 
-def commands(ruleset: Ruleset) -> dict[str, Any]:
-    """What ``nft -j -f`` takes to make the table anew, whatever was in it, in one transaction."""
-    table = {"table": {"family": ruleset.base.words.ip, "name": names.TABLE}}
-    steps = [{"add": table}, {"delete": table}, *[{"add": item} for item in objects(ruleset)]]
-    return {"nftables": [{"metainfo": {"json_schema_version": SCHEMA_VERSION}}, *steps]}
-
-
-def document(ruleset: Ruleset) -> str:
-    """The same as text."""
-    return msgspec.json.encode(commands(ruleset)).decode() + "\n"
+def document(rulesets: Iterable[Ruleset]) -> dict[str, Any]:
+    """What ``nft -j -f`` takes to make these tables anew, whatever was in them, in one transaction."""
+    steps: list[dict[str, Any]] = [{"metainfo": {"json_schema_version": SCHEMA_VERSION}}]
+    for ruleset in rulesets:
+        table = {"table": {"family": ruleset.base.words.ip, "name": names.TABLE}}
+        steps += [{"add": table}, {"delete": table}, *[{"add": item} for item in objects(ruleset)]]
+    return {"nftables": steps}
 
 
 def containers(ruleset: Ruleset) -> Iterator[tuple[str, str, dict[str, str]]]:

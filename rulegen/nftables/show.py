@@ -299,19 +299,21 @@ def _chain_branch(
             case {"goto": _}:
                 pass  # the endpoint that a client stays at: said once, of the chain
             case {"dnat": {"addr": {"map": {"data": {"set": elements}}}}}:
-                share = f"{1 / len(elements):.0%}"
-                children += [
-                    Branch(label=f"{share:>4}  -> {join_host_port(*end['concat'])}") for _, end in elements
-                ]
+                addresses = [join_host_port(*end["concat"]) for _, end in elements]
+                children += [_endpoint(address, len(elements)) for address in addresses]
             case {"dnat": {"addr": str(ip), "port": port}}:
-                children.append(Branch(label=f" all  -> {join_host_port(ip, port)}"))
+                children.append(_endpoint(join_host_port(ip, port), 1))
             case {"vmap": {"data": {"set": elements}}}:
-                share = f"{1 / len(elements):.0%}" if len(elements) > 1 else "all"
                 targets = [to["goto"]["target"] for _, to in elements]
-                children += [Branch(label=f"{share:>4}  {target}  -> {ends[target]}") for target in targets]
+                children += [_endpoint(ends[target], len(elements), f"{target}  ") for target in targets]
             case _:
                 children.append(Branch(label=note(statements, ends, kept)))
     hint = (
         f"a client stays at its endpoint for {kept}" if kept and not chain.startswith(names.EXTERNAL) else ""
     )
     return Branch(label=chain, note=hint, children=tuple(children))
+
+
+def _endpoint(address: str, sharing: int, chain: str = "") -> Branch:
+    share = f"{1 / sharing:.0%}" if sharing > 1 else "all"
+    return Branch(label=f"{share:>4}  {chain}-> {address}", endpoint=address)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
+from rulegen.plan.addresses import canonical
+
 Statement: TypeAlias = dict[str, Any]
 Expression: TypeAlias = Any
 
@@ -50,7 +52,7 @@ def value(word: str) -> Expression:
     if word.startswith("0x"):
         return int(word, 16)
     first, separator, last = word.partition("-")
-    if separator and first[:1].isalnum() and ("." in first or ":" in first):
+    if separator and canonical(first) is not None:
         return {"range": [first, last]}
     return word
 

@@ -1,12 +1,13 @@
 """The kernel takes the table as it stands, and lists back what was compiled."""
 
+import json
+
 import pytest
 
 from rulegen.load.scenario import Scenario, from_scenario
 from rulegen.model import Family
-from rulegen.nftables import Ruleset, compile_rules, script
+from rulegen.nftables import BACKEND, Ruleset, compile_rules, script
 from rulegen.nftables.listing import read
-from rulegen.nftables.schema import document
 from rulegen.nftables.table import Table, table
 from rulegen.plan import plan
 from tests.kernel.netns import Namespace, need
@@ -65,9 +66,9 @@ def test_the_script_makes_in_the_kernel_what_was_compiled(netns: Namespace, scen
 def test_json_makes_in_the_kernel_what_was_compiled(netns: Namespace, scenario: Scenario) -> None:
     need("nft")
     compiled = tables(scenario)
-    for rules in compiled.values():
-        netns.run("nft", "-j", "-c", "-f", "-", stdin=document(rules))
-        netns.run("nft", "-j", "-f", "-", stdin=document(rules))
+    text = json.dumps(BACKEND.document(compiled))
+    netns.run("nft", "-j", "-c", "-f", "-", stdin=text)
+    netns.run("nft", "-j", "-f", "-", stdin=text)
     for found in listed(netns):
         for family, rules in compiled.items():
             expected = table(rules)

@@ -28,7 +28,7 @@ def drawn(branches: list[Branch], depth: int = 0) -> list[str]:
 
 def test_the_mode_has_the_doors_of_every_mode() -> None:
     assert backend("nftables") is BACKEND
-    assert [form.name for form in BACKEND.forms] == ["nft", "nft-json", "nft-add"]
+    assert [form.name for form in BACKEND.forms] == ["nft", "nft-add"]
 
 
 def test_rules_come_in_the_order_in_which_a_packet_meets_them() -> None:
