@@ -89,7 +89,9 @@ def documents(text: str, tick: Callable[[int], None] | None = None) -> Iterator[
         yield from _Builder(parser, tick).documents()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise YamlError(mark.line if mark else 0, error.problem or error.context or "no YAML") from None
+        # What is missing at the end is found missing on a line that is not there.
+        line = min(mark.line, text.rstrip().count("\n")) if mark else 0
+        raise YamlError(line, error.problem or error.context or "no YAML") from None
     except yaml.reader.ReaderError as error:
         raise YamlError(_line_of(text, error.position), str(error.reason)) from None
     except yaml.YAMLError as error:

@@ -47,7 +47,7 @@ spec:
     ),
     pytest.param(
         'kind: "Service\n',
-        ("bad.yaml:2: found unexpected end of stream",),
+        ("bad.yaml:1: found unexpected end of stream",),
         id="a quote that is not closed",
     ),
     pytest.param(

@@ -123,7 +123,7 @@ def test_all_problems_of_a_run_are_listed_with_the_line_of_the_field(tmp_path: P
         "/missing.yaml: the path does not exist\n"
         "/bad.yaml:10: Service default/web: spec.ports[0].port: json: cannot unmarshal string into "
         "Go struct field ServicePort.spec.ports.port of type int32\n"
-        "/bad.yaml:14: did not find expected node content\n"
+        "/bad.yaml:13: did not find expected node content\n"
         "/bad.yaml:15: no Kubernetes object: an object is a mapping with apiVersion and kind"
     )
 
