@@ -100,15 +100,21 @@ def admit(
         return Admission(None, (*problems.wrong, *problems.unknown))
     warnings = list(problems.unknown)
     rules = _KINDS[key]
-    if kind == "Service" and obj.get("status") is None:
-        decoded.pop("status", None)
+    spec = decoded["spec"] if kind == "Service" else {}
+    asked = ["nodePort" in port for port in spec.get("ports", ())]
+    if spec and obj.get("status") is None:
+        del decoded["status"]
     errors = _store(decoded, rules, server, warnings, stored=stored, keep_status=keep_status)
     if errors:
         # The same fault twice (an address that stands in a list twice) is said once.
         return Admission(None, tuple(dict.fromkeys(errors)), tuple(warnings))
     warnings += rules.warn(decoded)
-    if kind == "Service":
-        _finish_service(decoded, server, placeholders=placeholders)
+    if spec:
+        services.default_on_read(spec, primary_family(server))
+        if placeholders:
+            _mark_allocated(spec, asked)
+        else:
+            _drop_allocated(spec)
     return Admission(decoded, (), tuple(warnings))
 
 
@@ -147,12 +153,15 @@ def _store(
     return errors
 
 
-def _finish_service(service: Object, server: Server, *, placeholders: bool) -> None:
-    """The Service as a read gives it, without what the server would have chosen unless it is wanted."""
-    spec = service["spec"]
-    services.default_on_read(spec, primary_family(server))
-    if placeholders:
-        return
+def _mark_allocated(spec: Object, asked: list[bool]) -> None:
+    """Mark the node ports that were not asked for, also those of ports that share one that was."""
+    for port, given in zip(spec.get("ports", ()), asked, strict=True):
+        if "nodePort" in port and not given:
+            port["nodePort"] = services.ALLOCATED
+
+
+def _drop_allocated(spec: Object) -> None:
+    """Leave out what the server would choose."""
     if spec.get("clusterIP") == services.ALLOCATED:
         del spec["clusterIP"]
     if services.ALLOCATED in spec.get("clusterIPs", ()):
