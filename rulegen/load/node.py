@@ -28,7 +28,7 @@ _FIELDS = ("name", "labels", "ips", "podCIDRs", "interfaces", "conntrackTCPBeLib
 class NodeFacts(msgspec.Struct, frozen=True):
     """The node, and what was assumed of it because nothing said otherwise.
 
-    ``interfaces_note`` says which addresses its interfaces were given; it matters only to rules that depend on
+    ``interfaces_note`` says which addresses its interfaces were given; it matters to rules that depend on
     them (ipvs mode, nodePortAddresses with CIDRs) and is empty where they were told.
     """
 
