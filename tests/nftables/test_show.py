@@ -1,7 +1,7 @@
 """What a Service's part of the table is said to do."""
 
-from rulegen.backend import Branch, backend
-from rulegen.model import Cluster
+from rulegen.backend import Branch, backend, document
+from rulegen.model import FAMILIES, Cluster
 from rulegen.nftables import BACKEND, Ruleset
 from rulegen.plan import ServicePort, plan
 from tests.nftables.test_compile import PRIMARY, SCENARIOS, of
@@ -125,3 +125,10 @@ def test_every_rule_of_every_recorded_service_has_a_note_and_a_way_to_it() -> No
                 assert len(rows) == fragment.rules.count("\n") + len(set(fragment.elements))
                 assert all(row.note for row in rows)
                 assert BACKEND.tree(rules, [planned.port])
+
+
+def test_plain_data_is_one_document_of_nft_for_both_families() -> None:
+    rules = {family: BACKEND.compile_rules(plan(cluster(), NODE, PRIMARY, family)) for family in FAMILIES}
+    steps = document(BACKEND, rules, {"mode": "nftables"})["nftables"]
+    assert steps[0] == {"metainfo": {"json_schema_version": 1}}
+    assert [step["delete"]["table"]["family"] for step in steps if "delete" in step] == ["ip", "ip6"]
