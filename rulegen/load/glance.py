@@ -10,6 +10,7 @@ import re
 
 from rulegen.load.api.addresses import parse_cidr, parse_ip
 from rulegen.model import KubeNode, Pod
+from rulegen.model.objects import Metadata
 
 _LABEL = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
 _label = re.compile(_LABEL).fullmatch
@@ -18,10 +19,10 @@ _port_name = re.compile(r"(?=.*[a-z])[a-z0-9](?:[-a-z0-9]{0,13}[a-z0-9])?").full
 _PROTOCOLS = frozenset({"TCP", "UDP", "SCTP"})
 
 
-def pod_is_plain(pod: Pod, stored: bool) -> bool:
+def pod_is_plain(pod: Pod) -> bool:
     """Whether a Pod comes from a cluster, and its names, addresses and ports are in their usual form."""
     metadata, spec, status = pod.metadata, pod.spec, pod.status
-    if not (stored and _subdomain(metadata.name) and _label(metadata.namespace)):
+    if not (_is_stored(metadata) and _subdomain(metadata.name) and _label(metadata.namespace)):
         return False
     if spec.node_name and not _subdomain(spec.node_name):
         return False
@@ -46,9 +47,9 @@ def pod_is_plain(pod: Pod, stored: bool) -> bool:
     return True
 
 
-def node_is_plain(node: KubeNode, stored: bool) -> bool:
+def node_is_plain(node: KubeNode) -> bool:
     """Whether a Node comes from a cluster, and its name and addresses are in their usual form."""
-    if not (stored and _subdomain(node.metadata.name)) or node.metadata.namespace:
+    if not (_is_stored(node.metadata) and _subdomain(node.metadata.name)) or node.metadata.namespace:
         return False
     addresses = node.status.addresses or ()
     cidrs = node.spec.pod_cidrs or []
@@ -58,6 +59,10 @@ def node_is_plain(node: KubeNode, stored: bool) -> bool:
         and node.spec.pod_cidr == (cidrs[0] if cidrs else "")
         and all(parse_cidr(cidr) is not None for cidr in cidrs)
     )
+
+
+def _is_stored(metadata: Metadata) -> bool:
+    return bool(metadata.uid or metadata.resource_version)
 
 
 def _is_address(text: str) -> bool:

@@ -284,7 +284,8 @@ class Reader:
             self._report(content.count(b"\n", 0, nul) + 1, "is a binary file: it has a NUL byte")
             return None
         try:
-            content.decode()
+            if not content.isascii():
+                content.decode()
         except UnicodeDecodeError as error:
             line = content.count(b"\n", 0, error.start) + 1
             self._report(line, f"is not valid UTF-8: byte 0x{content[error.start]:02x}")
@@ -295,7 +296,7 @@ class Reader:
         for number, (line, value) in enumerate(jsontext.values(content)):
             try:
                 if value[:1] == b"[":
-                    yield from self._json_list(value, line + 1, _NO_LIST, 0)
+                    yield from self._json_list(value, msgspec.Raw(value), line + 1, _NO_LIST, 0)
                 else:
                     yield from self._json_value(value, line + 1, _NO_LIST, 0)
             except jsontext.JsonError as error:
@@ -311,21 +312,26 @@ class Reader:
             return
         envelope = jsontext.envelope(value)
         own = around.of(envelope.kind, envelope.api_version)
-        elements = bytes(memoryview(envelope.items))
-        if not elements or not own.is_list or depth == _LISTS_DEEP:
+        elements = envelope.items
+        if not memoryview(elements).nbytes or not own.is_list or depth == _LISTS_DEEP:
             yield JsonItem(self.file, self.order, line, own.kind, own.api_version, value)
             return
         self.saw_list = True
-        whole = bytes(memoryview(value))
-        line += whole.count(b"\n", 0, max(whole.find(elements), 0))
-        if elements[:1] == b"[":
-            yield from self._json_list(elements, line, own.of_elements(), depth + 1)
-        elif elements != b"null":
-            self._report(line, _NO_ITEMS, "items")
+        whole = value if isinstance(value, bytes) else bytes(memoryview(value))
+        match bytes(memoryview(elements)[:1]):
+            case b"[":
+                yield from self._json_list(whole, elements, line, own.of_elements(), depth + 1)
+            case b"n":
+                return
+            case _:
+                line += whole.count(b"\n", 0, jsontext.start_of(whole, elements))
+                self._report(line, _NO_ITEMS, "items")
 
-    def _json_list(self, value: bytes, line: int, around: _ListType, depth: int) -> Iterator[Item]:
+    def _json_list(
+        self, whole: bytes, elements: msgspec.Raw, line: int, around: _ListType, depth: int
+    ) -> Iterator[Item]:
         self.saw_list = True
-        for item_line, element in jsontext.items(value, line):
+        for item_line, element in jsontext.items(whole, elements, line):
             yield from self._json_value(element, item_line, around, depth)
 
     def _chunks(self, text: str) -> Iterator[Chunk]:

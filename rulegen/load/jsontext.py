@@ -13,6 +13,7 @@ from rulegen.load.places import Place, json_place
 
 Text: TypeAlias = bytes | msgspec.Raw
 
+_TELLING = 4096
 _SPACE = b" \t\r\n"
 _BETWEEN = re.compile(rb"[\s,]*")
 _BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
@@ -90,24 +91,29 @@ def envelope(value: Text) -> Envelope:
         raise json_error(value, error) from None
 
 
-def items(raw: bytes, line: int) -> Iterator[tuple[int, msgspec.Raw]]:
-    """The elements of a JSON list, each with its line; ``line`` is that of the list. Raises JsonError.
+def items(whole: bytes, elements: msgspec.Raw, line: int) -> Iterator[tuple[int, msgspec.Raw]]:
+    """The elements of a list inside of a text, each with its line; ``line`` is that of the text.
 
-    The elements are views: they are not copied out of the text.
+    The elements are views: nothing is copied out of the text. Raises :class:`JsonError`.
     """
     try:
-        elements = _ITEMS.decode(raw)
+        found = _ITEMS.decode(elements)
     except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
-        raise json_error(raw, error) from None
-    position = raw.find(b"[") + 1
+        raise json_error(elements, error) from None
+    position = start_of(whole, elements) + 1
     counted = 0
-    for element in elements:
-        between = _BETWEEN.match(raw, position)
+    for element in found:
+        between = _BETWEEN.match(whole, position)
         start = between.end() if between else position
-        line += raw.count(b"\n", counted, start)
+        line += whole.count(b"\n", counted, start)
         counted = start
         position = start + memoryview(element).nbytes
         yield line, element
+
+
+def start_of(whole: bytes, part: msgspec.Raw) -> int:
+    """Where a value that was decoded out of a text stands in it, told by how it begins."""
+    return max(whole.find(bytes(memoryview(part)[:_TELLING])), 0)
 
 
 def data(value: Text) -> Any:

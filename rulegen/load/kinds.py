@@ -7,45 +7,53 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from rulegen.load.defaults import fill_service, fill_slice
+from rulegen.load.api import Server
+from rulegen.load.api.quick import default_service, default_slice, service_is_plain, slice_is_plain
 from rulegen.load.glance import node_is_plain, pod_is_plain
 from rulegen.model import Endpoints, EndpointSlice, KubeNode, Pod, Service, ServiceCIDR
 
 Typed: TypeAlias = Service | EndpointSlice | Endpoints | Pod | KubeNode | ServiceCIDR
 
 
-def _as_it_is(value: Any) -> Any:
+def _as_it_is(value: Any, server: Server) -> Any:
     return value
 
 
-def _never(value: Any, stored: bool) -> bool:
+def _never(value: Any, server: Server) -> bool:
     return False
 
 
 class Kind(msgspec.Struct, frozen=True):
     """A kind that is read into typed objects.
 
-    ``versions`` are the API versions in which Kubernetes 1.37 serves it, the preferred one first; ``fill``
-    applies the API's defaults to a decoded object. ``plainly_right`` says at a glance that the API server
-    would take the decoded object as it is; what it is not sure of goes the exact way.
+    ``versions`` are the API versions in which Kubernetes 1.37 serves it, the preferred one first.
+    ``is_plain`` says at a glance that the API server would take the decoded object as it is, so that it only
+    needs ``complete``, which applies the API's defaults in place; any other object goes the exact way.
     """
 
     name: str
     versions: tuple[str, ...]
     type: type[Any]
     namespaced: bool
-    plainly_right: Callable[[Any, bool], bool] = _never
-    fill: Callable[[Any], Any] = _as_it_is
+    is_plain: Callable[[Any, Server], bool] = _never
+    complete: Callable[[Any, Server], Any] = _as_it_is
 
 
 KINDS: Mapping[str, Kind] = {
     kind.name: kind
     for kind in (
-        Kind("Service", ("v1",), Service, True, fill=fill_service),
-        Kind("EndpointSlice", ("discovery.k8s.io/v1",), EndpointSlice, True, fill=fill_slice),
+        Kind("Service", ("v1",), Service, True, service_is_plain, default_service),
+        Kind(
+            "EndpointSlice",
+            ("discovery.k8s.io/v1",),
+            EndpointSlice,
+            True,
+            lambda value, _: slice_is_plain(value),
+            lambda value, _: default_slice(value),
+        ),
         Kind("Endpoints", ("v1",), Endpoints, True),
-        Kind("Pod", ("v1",), Pod, True, pod_is_plain),
-        Kind("Node", ("v1",), KubeNode, False, node_is_plain),
+        Kind("Pod", ("v1",), Pod, True, lambda value, _: pod_is_plain(value)),
+        Kind("Node", ("v1",), KubeNode, False, lambda value, _: node_is_plain(value)),
         Kind("ServiceCIDR", ("networking.k8s.io/v1", "networking.k8s.io/v1beta1"), ServiceCIDR, False),
     )
 }

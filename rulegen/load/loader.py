@@ -220,11 +220,12 @@ class _Run:
         stored = value is not None and _is_stored(value)
         if not stored and not self._keys_are_single(item):
             return
-        if value is None or not kind.plainly_right(value, stored):
+        if value is not None and kind.is_plain(value, self.server):
+            value = kind.complete(value, self.server)
+        else:
             value = self._admitted(item, kind)
             if value is None:
                 return
-        value = kind.fill(value)
         namespace, name = value.metadata.namespace, value.metadata.name
         if self._is_first(item, kind.name, namespace, name):
             self.found[kind.name].append(value)
