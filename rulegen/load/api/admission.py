@@ -93,13 +93,13 @@ def admit(
     if key not in kinds():
         message = f"no matches for kind {quoted(kind)} in version {quoted(api_version)}"
         return Admission(None, (FieldError("kind", message),))
-    problems = Problems()
+    rules = _KINDS[key]
+    problems = Problems(keeps_empty=not rules.scope)
     decoded = decode(key, obj, problems)
     if problems.wrong or (strict and problems.unknown):
         # The server goes no further either: what it would say next may come from what is misspelt here.
         return Admission(None, (*problems.wrong, *problems.unknown))
     warnings = list(problems.unknown)
-    rules = _KINDS[key]
     spec = decoded["spec"] if kind == "Service" else {}
     asked = ["nodePort" in port for port in spec.get("ports", ())]
     if spec and obj.get("status") is None:
@@ -149,7 +149,8 @@ def _store(
         if errors:
             return errors
     errors = rules.validate(decoded, stored=False) or check_resource_version(metadata)
-    metadata.pop("resourceVersion", None)
+    for field in ("resourceVersion", "generation"):
+        metadata.pop(field, None)
     return errors
 
 

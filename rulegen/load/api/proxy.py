@@ -62,7 +62,8 @@ def default_configuration(config: dict[str, Any]) -> None:
     _default_duration(config, "configSyncPeriod", "15m0s")
     logging = config["logging"]
     logging["format"] = logging.get("format") or "text"
-    logging["flushFrequency"] = logging["flushFrequency"] or "5s"
+    if logging["flushFrequency"] in ("0s", 0):
+        logging["flushFrequency"] = "5s"
     client = config["clientConnection"]
     client["contentType"] = client["contentType"] or "application/vnd.kubernetes.protobuf"
     client["qps"] = client["qps"] or 5

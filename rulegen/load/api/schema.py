@@ -29,11 +29,15 @@ from rulegen.load.duration import seconds
 
 
 class Problems:
-    """What decoding found: fields that do not exist, and values of the wrong type."""
+    """What decoding found: fields that do not exist, and values of the wrong type.
 
-    __slots__ = ("unknown", "wrong")
+    ``keeps_empty`` tells an empty list from none, as for an object that is read from a file and never stored.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("keeps_empty", "unknown", "wrong")
+
+    def __init__(self, *, keeps_empty: bool = False) -> None:
+        self.keeps_empty = keeps_empty
         self.unknown: list[FieldError] = []
         self.wrong: list[FieldError] = []
 
@@ -209,7 +213,8 @@ def _list(type_name: str) -> Decoder:
             problems.wrong.append(_wrong(path, owner, value, type_name))
             return None
         decoder = _decoder(element)
-        return [decoder(each, f"{path}[{i}]", owner, problems) for i, each in enumerate(value)] or None
+        found = [decoder(each, f"{path}[{i}]", owner, problems) for i, each in enumerate(value)]
+        return found if found or problems.keeps_empty else None
 
     return run
 
