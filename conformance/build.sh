@@ -20,10 +20,15 @@ cp "$mod" "bin/$version.mod"
 cp "${mod%.mod}.sum" "bin/$version.sum"
 go mod edit -replace "k8s.io/kubernetes=./bin/kubernetes-$version" "bin/$version.mod"
 
+# Up to 1.35 the function that _inside/pkg/proxy/nftables/supported.go stands in for is part of a larger file,
+# which is compiled with another name for it.
+proxier=pkg/proxy/nftables/proxier.go
+sed 's/^func getNFTablesInterface(/func replacedNFTablesInterface(/' "$tree/$proxier" > "bin/$version.proxier"
+
 # Files with a build constraint of another release stay out by themselves.
 {
-    printf '{"Replace": {'
-    comma=
+    printf '{"Replace": {\n"%s/%s": "%s/bin/%s.proxier"' "$tree" "$proxier" "$PWD" "$version"
+    comma=,
     for file in $(cd _inside && find . -name '*.go' | sort); do
         printf '%s\n"%s/%s": "%s/_inside/%s"' "$comma" "$tree" "${file#./}" "$PWD" "${file#./}"
         comma=,

@@ -1,3 +1,5 @@
+//go:build kube1_36
+
 package record
 
 import (
@@ -16,11 +18,4 @@ func selectsService(service *v1.Service) bool {
 func selectsSlice(slice *discovery.EndpointSlice) bool {
 	_, headless := slice.Labels[v1.IsHeadlessService]
 	return !headless
-}
-
-// feedNode hands over the labels that endpoint choice depends on.
-func feedNode(proxier Proxier, node *v1.Node) {
-	if zone, ok := node.Labels[v1.LabelTopologyZone]; ok {
-		proxier.OnTopologyChange(map[string]string{v1.LabelTopologyZone: zone})
-	}
 }

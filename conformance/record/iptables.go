@@ -55,6 +55,9 @@ func (t *tables) RestoreAll(data []byte, flush utiliptables.FlushFlag, counters 
 	return err
 }
 
+// HasRandomFully is asked up to 1.36; iptables has it since 1.6.2.
+func (t *tables) HasRandomFully() bool { return true }
+
 // programmed is what one sync wrote.
 func (t *tables) programmed() (*scenario.Expected, error) {
 	if t.failed != nil {

@@ -39,9 +39,9 @@ func (t tables) EnsureRule(utiliptables.RulePosition, utiliptables.Table, utilip
 
 func (t tables) DeleteChain(utiliptables.Table, utiliptables.Chain) error           { return nil }
 func (t tables) DeleteRule(utiliptables.Table, utiliptables.Chain, ...string) error { return nil }
+func (t tables) HasRandomFully() bool                                               { return true } // asked up to 1.36
 func (t tables) IsIPv6() bool                                                       { return false }
 func (t tables) Protocol() utiliptables.Protocol                                    { return utiliptables.ProtocolIPv4 }
-func (t tables) Present() error                                                     { return nil }
 func (t tables) SaveInto(utiliptables.Table, *bytes.Buffer) error                   { return nil }
 
 func (t tables) RestoreAll(data []byte, _ utiliptables.FlushFlag, _ utiliptables.RestoreCountersFlag) error {

@@ -1,3 +1,5 @@
+//go:build kube1_37
+
 package app
 
 // completeForRecorder finishes the configuration with what is known of the node.

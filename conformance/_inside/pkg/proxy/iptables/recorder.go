@@ -18,7 +18,7 @@ func (proxier *Proxier) Detach(network proxyutil.NetworkInterfacer, counters nfa
 
 // SyncNow does what the sync loop would do next.
 func (proxier *Proxier) SyncNow() {
-	_ = proxier.syncProxyRules()
+	proxier.syncProxyRules()
 }
 
 // WantFullSync makes the next sync a full one.

@@ -19,7 +19,7 @@ func (proxier *Proxier) Detach(network proxyutil.NetworkInterfacer, links NetLin
 
 // SyncNow does what the sync loop would do next.
 func (proxier *Proxier) SyncNow() {
-	_ = proxier.syncProxyRules()
+	proxier.syncProxyRules()
 }
 
 // WantFullSync is here for a common form: every sync of this proxier is a full one.

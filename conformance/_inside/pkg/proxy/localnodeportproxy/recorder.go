@@ -1,3 +1,5 @@
+//go:build kube1_37
+
 package localnodeportproxy
 
 // Detach keeps the proxy from listening: the name it is given is not one that can be looked up.
