@@ -5,14 +5,15 @@ Everything here is read from the text of the compiled rules: notes and trees say
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
 from rulegen.backend import Branch, ShownRule
 from rulegen.iptables.names import CLUSTER, ENDPOINT, EXTERNAL, FIREWALL, LOCAL, PREFIXES
+from rulegen.iptables.rule import read as read_parts
 from rulegen.iptables.ruleset import Ruleset
+from rulegen.model import Family
 from rulegen.plan import ServicePort
 
 # A packet meets nat before filter: destinations are rewritten on the way in, filter sees the new ones.
@@ -24,39 +25,27 @@ _KINDS = (FIREWALL, EXTERNAL, CLUSTER, LOCAL, ENDPOINT)
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """A rule as its options tell: what is matched, the target, and what the target is told."""
+    """A rule as people read it: option -> value for all matches (``! -s`` where negated), and the target."""
 
     matches: Mapping[str, str]
     target: str
     told: Mapping[str, str]
 
 
-def read(rule: str) -> Rule:
-    """Read a rule (without ``-A CHAIN``). An option that is negated has its name behind ``! ``."""
-    words = shlex.split(rule)
-    matches: dict[str, str] = {}
-    told: dict[str, str] = {}
-    target = ""
-    into = matches
-    index = 0
-    negation = ""
-    while index < len(words):
-        word = words[index]
-        if word == "!":
-            negation = "! "
-            index += 1
-            continue
-        value = ""
-        if index + 1 < len(words) and words[index + 1] != "!" and not words[index + 1].startswith("-"):
-            value = words[index + 1]
-            index += 1
-        if word == "-j":
-            target, into = value, told
-        elif word != "-m":
-            into[negation + word] = value
-        negation = ""
-        index += 1
-    return Rule(matches, target, told)
+def read(text: str, family: Family) -> Rule:
+    """Read a rule (without ``-A CHAIN``); addresses lose the length that says nothing."""
+    found = read_parts(text, family)
+    given = [*found.fields.values(), *[option for part in found.matches for option in part.options]]
+    matches = {("! " if option.negated else "") + option.name: _plain(option.value) for option in given}
+    if found.comment:
+        matches["--comment"] = found.comment
+    if found.target is None:
+        return Rule(matches, "", {})
+    return Rule(matches, found.target.name, {option.name: option.value for option in found.target.options})
+
+
+def _plain(value: str) -> str:
+    return value.removesuffix("/128") if ":" in value else value.removesuffix("/32")
 
 
 def rules(ruleset: Ruleset, ports: Collection[ServicePort]) -> list[ShownRule]:
@@ -81,7 +70,11 @@ def rules(ruleset: Ruleset, ports: Collection[ServicePort]) -> list[ShownRule]:
                         number = numbers[table, chain, rule]
                     shown.append(
                         ShownRule(
-                            table=table, chain=chain, number=number, rule=rule, note=note(chain, read(rule))
+                            table=table,
+                            chain=chain,
+                            number=number,
+                            rule=rule,
+                            note=note(chain, read(rule, ruleset.family)),
                         )
                     )
     return shown
@@ -198,11 +191,11 @@ def tree(ruleset: Ruleset, ports: Sequence[ServicePort]) -> list[Branch]:
         own: dict[str, list[Rule]] = {}
         for line in fragment.nat_rules.splitlines():
             chain, _, text = line[3:].partition(" ")
-            own.setdefault(chain, []).append(read(text))
+            own.setdefault(chain, []).append(read(text, ruleset.family))
         drawn: set[str] = set()
         for line in fragment.nat_shared.splitlines():
             chain, _, text = line[3:].partition(" ")
-            rule = read(text)
+            rule = read(text, ruleset.family)
             branch = Branch(
                 label=_who(rule),
                 note=_destination_kind(chain, rule),
@@ -211,7 +204,7 @@ def tree(ruleset: Ruleset, ports: Sequence[ServicePort]) -> list[Branch]:
             (node_ports if chain == "KUBE-NODEPORTS" else nat).append(branch)
         for line in fragment.filter_rules.splitlines():
             chain, _, text = line[3:].partition(" ")
-            rule = read(text)
+            rule = read(text, ruleset.family)
             refused.append(Branch(label=_who(rule), note=note(chain, rule), children=()))
     branches: list[Branch] = []
     if node_ports:
