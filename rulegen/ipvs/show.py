@@ -101,7 +101,7 @@ def _met(ruleset: Ruleset, chains: Sequence[tuple[str, str]]) -> Iterator[Met]:
     tables = ruleset.tables()
     for table, chain in chains:
         for number, text in enumerate(tables[table][chain], 1):
-            rule = read(text)
+            rule = read(text, ruleset.family)
             yield Met(table, chain, number, text, rule, by_name.get(rule.matches.get("--match-set", ""), ""))
 
 
