@@ -78,7 +78,7 @@ def node_facts(
     flags = _of_flags(name, ips or (), interfaces or (), conntrack_liberal, nfacct, problems)
     from_file = _of_file(file, stdin, problems) if file is not None else _Given()
     if problems:
-        raise LoadError(problems)
+        raise LoadError(sorted(problems, key=lambda problem: problem.line))
     override = str((settings or {}).get("hostnameOverride") or "").strip().lower() or None
     wanted = flags.name or from_file.name or override
     known = _chosen(cluster.nodes, wanted, from_file)

@@ -25,7 +25,9 @@ _WORDS: dict[str, Scalar] = {
     **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"), math.inf),
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), -math.inf),
 }
-_MEANINGFUL = frozenset("0123456789+-.yYnNtTfFoO~")
+MEANINGFUL = frozenset("0123456789+-.yYnNtTfFoO~")
+"""A plain scalar that begins with another character, and is not empty, is a string."""
+
 _DECIMAL = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
 _BASED = re.compile(r"[-+]?0(?:[xX][0-9a-fA-F]+|[bB][01]+|[oO]?[0-7]+)")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
@@ -36,15 +38,9 @@ _TAGS = "tag:yaml.org,2002:"
 _NAMES = {bool: "bool", int: "int", float: "float", type(None): "null", str: "str"}
 
 
+@lru_cache(maxsize=8192)
 def resolve(text: str) -> Scalar:
     """The value of a plain scalar without a tag."""
-    if text and text[0] not in _MEANINGFUL:
-        return text
-    return _resolve(text)
-
-
-@lru_cache(maxsize=8192)
-def _resolve(text: str) -> Scalar:
     if text in _WORDS:
         return _WORDS[text]
     if text[0] == ".":
@@ -84,7 +80,7 @@ def as_json_number(value: float) -> int | float:
     return value
 
 
-def resolve_tagged(tag: str, text: str, plain: bool) -> Scalar:
+def resolve_tagged(tag: str, text: str) -> Scalar:
     """The value of a scalar with an explicit tag; a tag that is none of YAML's own makes it a string.
 
     Raises ValueError where text and tag do not fit.

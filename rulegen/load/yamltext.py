@@ -25,7 +25,7 @@ from yaml.events import (
     StreamEndEvent,
 )
 
-from rulegen.load.scalars import as_key, resolve, resolve_tagged
+from rulegen.load.scalars import MEANINGFUL, as_key, resolve, resolve_tagged
 
 DEEPEST: Final = 200
 """How deep a document may be nested. CustomResourceDefinitions with generated schemas reach about 60."""
@@ -136,16 +136,18 @@ class _Builder:
                 plain, tag = event.implicit[0], event.tag
                 if tag is not None:
                     try:
-                        value = resolve_tagged(tag, text, plain)
+                        value = resolve_tagged(tag, text)
                     except ValueError as error:
                         raise YamlError(event.start_mark.line, str(error)) from None
-                elif plain:
-                    value = _MERGE if key is _NEXT_IS_KEY and text == "<<" else resolve(text)
+                elif not plain:
+                    value = text
+                elif text and text[0] not in MEANINGFUL:
+                    value = _MERGE if text == "<<" and key is _NEXT_IS_KEY else text
+                else:
+                    value = resolve(text)
                     if type(value) is float and not isfinite(value):
                         shown = "NaN" if isnan(value) else "+Inf" if value > 0 else "-Inf"
                         raise YamlError(event.start_mark.line, f"json: unsupported value: {shown}")
-                else:
-                    value = text
                 if event.anchor is not None:
                     anchors[event.anchor] = (value, 1)
             elif kind is MappingStartEvent or kind is SequenceStartEvent:
@@ -188,7 +190,10 @@ class _Builder:
             if key is None:
                 container.append(value)
             elif key is _NEXT_IS_KEY:
-                key = self._key(value, container, stack, document, event)
+                if type(value) is str and value not in container:
+                    key = value
+                else:
+                    key = self._key(value, container, stack, document, event)
             else:
                 if key is _MERGE:
                     self._merge(container, value, stack, event.start_mark.line)
