@@ -30,6 +30,17 @@ class Namespace:
             raise AssertionError(f"{' '.join(command)}: exit code {done.returncode}\n{done.stderr}")
         return done.stdout
 
+    def refuses(self, *command: str, stdin: str) -> bool:
+        """Whether a command fails on its input."""
+        done = subprocess.run(
+            ["ip", "netns", "exec", self.name, *command],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        return done.returncode != 0
+
 
 def missing(tools: Sequence[str]) -> str | None:
     """Why kernel tests with these tools cannot run here; None where they can."""

@@ -1,0 +1,5 @@
+"""Kernels in memory, for tests without root: they take and refuse what the real ones take and refuse."""
+
+from rulegen.fake.iptables import Iptables, RefusedError
+
+__all__ = ["Iptables", "RefusedError"]

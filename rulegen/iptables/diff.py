@@ -1,0 +1,327 @@
+"""The smallest change that makes one state of the other, without touching what is not kube-proxy's.
+
+Pure: both sides are dumps, compiled or read from a node; the result is input of ``iptables-restore
+--noflush``, with counters or without.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from rulegen.iptables.base import KUBELET_CHAIN, chain_line
+from rulegen.iptables.dump import BUILTIN, Dump, Section, Table, Transaction
+from rulegen.iptables.edit import Slot, commands, kept
+from rulegen.iptables.normal import normal, saved
+from rulegen.iptables.owned import (
+    LAST_RULE,
+    SHARED_CHAINS,
+    has_kubelet,
+    is_jump,
+    is_owned,
+    of_kubelet,
+)
+from rulegen.iptables.rule import read
+from rulegen.model import Family
+
+Action: TypeAlias = Literal["add", "rewrite", "edit", "delete", "jumps"]
+
+
+class ChainChange(msgspec.Struct, frozen=True, kw_only=True):
+    """What changes in one chain.
+
+    ``add``: the chain is new. ``rewrite``: it is emptied and filled again. ``edit``: single rules change.
+    ``delete``: kube-proxy's chain that nothing needs any more; where a rule of somebody else's still leads
+    to it, it is only emptied (``in_use``). ``jumps``: rules of kube-proxy's in a chain of the kernel's.
+    ``lost`` and ``gained`` are rules in normal form, each with its number in the chain (from 1, before and
+    after); a rule that only moves is in neither. ``lines`` are what does it.
+    """
+
+    table: str
+    chain: str
+    action: Action
+    lost: tuple[tuple[int, str], ...] = ()
+    gained: tuple[tuple[int, str], ...] = ()
+    moved: tuple[tuple[int, str], ...] = ()
+    lines: tuple[str, ...] = ()
+    in_use: bool = False
+
+
+def diff(current: Dump, desired: Dump) -> Transaction:
+    """What makes ``desired`` of ``current``; empty where nothing has to be done.
+
+    Only kube-proxy's part of both sides counts. Raises ValueError where the families differ.
+    """
+    return transaction(changes(current, desired))
+
+
+def changes(current: Dump, desired: Dump) -> list[ChainChange]:
+    """The same, chain by chain: tables in the order of ``desired``, chains in its order, stale ones last."""
+    if current.family != desired.family:
+        raise ValueError(f"{current.family} and {desired.family} rules cannot be compared")
+    found: list[ChainChange] = []
+    kubelet = has_kubelet(current)
+    for table in [*desired.tables, *(t for t in current.tables if t not in desired.tables)]:
+        now = current.tables.get(table, {})
+        wanted = desired.tables.get(table, {})
+        found += _chains(table, now, wanted, current.family, kubelet=kubelet)
+        found += _jumps(table, now, wanted, current.family)
+        found += _stale(table, now, wanted, current.family)
+    return found
+
+
+def transaction(changes: Iterable[ChainChange]) -> Transaction:
+    """One section for each table: chains are declared, filled, led to; then the stale ones go."""
+    order: dict[str, list[ChainChange]] = {}
+    for change in changes:
+        if change.lines:
+            order.setdefault(change.table, []).append(change)
+    sections = []
+    for table, of_table in order.items():
+        declared: list[str] = []
+        filled: list[str] = []
+        deleted: list[str] = []
+        for change in of_table:
+            for line in change.lines:
+                (declared if line[0] == ":" else deleted if line.startswith("-X ") else filled).append(line)
+        sections.append(Section(table, (*declared, *filled, *deleted)))
+    return Transaction(tuple(sections))
+
+
+def _chains(table: str, now: Table, wanted: Table, family: Family, *, kubelet: bool) -> Iterator[ChainChange]:
+    builtin = BUILTIN.get(table, ())
+    for name, chain in wanted.items():
+        if name in builtin or not is_owned(name):
+            continue
+        present = now.get(name)
+        if present is None:
+            keys = [normal(rule, family) for rule in chain.rules]
+            yield ChainChange(
+                table=table,
+                chain=name,
+                action="add",
+                gained=tuple(enumerate(keys, 1)),
+                lines=_written(name, chain.rules),
+            )
+            continue
+        rules = chain.rules
+        if name == KUBELET_CHAIN and kubelet and not rules:
+            # kube-proxy only makes sure that the chain is there; what kubelet has put into it stays.
+            rules = of_kubelet(present.rules, family)
+        if present.rules == rules:
+            continue
+        change = _edited(table, name, present.rules, rules, family)
+        if change is not None:
+            yield change
+
+
+def _written(name: str, rules: Sequence[str]) -> tuple[str, ...]:
+    lines = [f"-A {name} {rule}" if rule else f"-A {name}" for rule in rules]
+    return (chain_line(name).rstrip(), *lines)
+
+
+def _edited(table: str, name: str, before: list[str], after: list[str], family: Family) -> ChainChange | None:
+    """The change of a chain that is there, by single rules or as a whole, whichever takes fewer lines."""
+    if [saved(rule, family) for rule in after] == before:
+        return None
+    old_keys = [normal(rule, family) for rule in before]
+    new_keys = [normal(rule, family) for rule in after]
+    if old_keys == new_keys:
+        return None
+    shared = name in SHARED_CHAINS
+    slots = _merged(old_keys, after, new_keys) if shared else _in_order(old_keys, after, new_keys)
+    lines: Sequence[str] = commands(name, before, old_keys, slots, replace=not shared)
+    if not lines:
+        return None
+    action: Action = "edit"
+    if len(lines) > len(after):
+        action, lines = "rewrite", _written(name, after)
+    staying = {slot.place for slot in slots}
+    lost = [(i, key) for i, key in enumerate(old_keys, 1) if i - 1 not in staying]
+    gained = [(i, slot.key) for i, slot in enumerate(slots, 1) if slot.place is None]
+    moved = _both(lost, gained)
+    return ChainChange(
+        table=table,
+        chain=name,
+        action=action,
+        lost=_less(lost, moved),
+        gained=_less(gained, moved),
+        moved=tuple(moved),
+        lines=tuple(lines),
+    )
+
+
+def _both(lost: list[tuple[int, str]], gained: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    """Rules that go at one place and come at another, with their old number."""
+    coming: dict[str, int] = {}
+    for _, key in gained:
+        coming[key] = coming.get(key, 0) + 1
+    found = []
+    for number, key in lost:
+        if coming.get(key):
+            coming[key] -= 1
+            found.append((number, key))
+    return found
+
+
+def _less(rules: list[tuple[int, str]], moved: list[tuple[int, str]]) -> tuple[tuple[int, str], ...]:
+    left: dict[str, int] = {}
+    for _, key in moved:
+        left[key] = left.get(key, 0) + 1
+    found = []
+    for number, key in rules:
+        if left.get(key):
+            left[key] -= 1
+        else:
+            found.append((number, key))
+    return tuple(found)
+
+
+def _in_order(old_keys: list[str], after: Sequence[str], new_keys: Sequence[str]) -> list[Slot]:
+    places = {index: place for place, index in kept(old_keys, new_keys)}
+    return [Slot(after[i], key, places.get(i)) for i, key in enumerate(new_keys)]
+
+
+def _merged(old_keys: list[str], after: Sequence[str], new_keys: Sequence[str]) -> list[Slot]:
+    """The wanted list of a chain whose order means nothing, but for the rules that come last.
+
+    What is there stays where it is; a new rule comes after the one that it follows in ``after``, so that a
+    chain in our order stays in it.
+    """
+    places: dict[str, list[int]] = {}
+    for index in range(len(old_keys) - 1, -1, -1):
+        places.setdefault(old_keys[index], []).append(index)
+    place_of = [places[key].pop() if places.get(key) else None for key in new_keys]
+    body: list[int] = []
+    tail: list[int] = []
+    for index, key in enumerate(new_keys):
+        (tail if LAST_RULE in key else body).append(index)
+    early = [place for i in tail if (place := place_of[i]) is not None]
+    late = [place for i in body if (place := place_of[i]) is not None]
+    if early and late and min(early) < max(late):
+        move = (
+            {place for place in late if place > min(early)},
+            {place for place in early if place < max(late)},
+        )
+        place_of = [None if place in min(move, key=len) else place for place in place_of]
+    new = [Slot(text, key, place) for text, key, place in zip(after, new_keys, place_of, strict=True)]
+    return [*_placed(new[i] for i in body), *_placed(new[i] for i in tail)]
+
+
+def _fewest_moves(body: list[int], tail: list[int]) -> set[int]:
+    """What has to move so that all of ``body`` comes before all of ``tail``."""
+    if not body or not tail or max(body) < min(tail):
+        return set()
+    late = {place for place in body if place > min(tail)}
+    early = {place for place in tail if place < max(body)}
+    return min(late, early, key=len)
+
+
+def _placed(wanted: Iterable[Slot], present: Iterable[Slot] = ()) -> list[Slot]:
+    """``wanted`` in the order of the places they have, new ones after the one they follow, or first.
+
+    ``present`` are rules that stay besides.
+    """
+    following: dict[int | None, list[Slot]] = {None: []}
+    staying = {slot.place: slot for slot in present}
+    anchor: int | None = None
+    for slot in wanted:
+        if slot.place is None:
+            following.setdefault(anchor, []).append(slot)
+        else:
+            anchor = slot.place
+            staying[anchor] = slot
+    slots = following[None]
+    for place in sorted(place for place in staying if place is not None):
+        slots.append(staying[place])
+        slots += following.get(place, ())
+    return slots
+
+
+def _jumps(table: str, now: Table, wanted: Table, family: Family) -> Iterator[ChainChange]:
+    """Jumps from the kernel's chains: those that are missing are put back, each below the one above it.
+
+    kube-proxy looks for each jump and puts it first where it is not there; so one that stands anywhere is
+    left where it is, and rules of others keep their places.
+    """
+    for name in BUILTIN.get(table, ()):
+        before = now[name].rules if name in now else []
+        jumps = [rule for rule in (wanted[name].rules if name in wanted else ()) if is_jump(rule, family)]
+        places: dict[str, int] = {}
+        foreign, surplus = [], []
+        wanted_keys = [normal(rule, family) for rule in jumps]
+        keys = [normal(rule, family) for rule in before]
+        for place, rule in enumerate(before):
+            key = keys[place]
+            if key in wanted_keys and key not in places:
+                places[key] = place
+            elif is_jump(rule, family):
+                surplus.append(place)
+            else:
+                foreign.append(Slot(rule, key, place))
+        slots = _placed(
+            (Slot(rule, key, places.get(key)) for rule, key in zip(jumps, wanted_keys, strict=True)), foreign
+        )
+        lines = commands(name, before, keys, slots, replace=False, append=False)
+        if lines:
+            yield ChainChange(
+                table=table,
+                chain=name,
+                action="jumps",
+                lost=tuple((place + 1, keys[place]) for place in surplus),
+                gained=tuple((i, slot.key) for i, slot in enumerate(slots, 1) if slot.place is None),
+                lines=tuple(lines),
+            )
+
+
+def _stale(table: str, now: Table, wanted: Table, family: Family) -> Iterator[ChainChange]:
+    builtin = BUILTIN.get(table, ())
+    names = [
+        name
+        for name in now
+        if name not in wanted and name not in builtin and name != KUBELET_CHAIN and is_owned(name)
+    ]
+    if not names:
+        return
+    needed = _led_to(table, now, set(names), family)
+    for name in names:
+        rules = now[name].rules
+        lines = [chain_line(name).rstrip()] if rules else []
+        in_use = name in needed
+        if not in_use:
+            lines.append(f"-X {name}")
+        if lines:
+            yield ChainChange(
+                table=table,
+                chain=name,
+                action="delete",
+                lost=tuple((i, normal(rule, family)) for i, rule in enumerate(rules, 1)),
+                lines=tuple(lines),
+                in_use=in_use,
+            )
+
+
+def _led_to(table: str, now: Table, names: Collection[str], family: Family) -> set[str]:
+    """Those of the chains that somebody else's rule leads to: the kernel does not let them go."""
+    builtin = BUILTIN.get(table, ())
+    found = set()
+    for name, chain in now.items():
+        if name not in builtin and is_owned(name):
+            continue
+        for rule in chain.rules:
+            if " KUBE-" in rule and not (name in builtin and is_jump(rule, family)):
+                target = target_of(rule, family)
+                if target in names:
+                    found.add(target)
+    return found
+
+
+def target_of(rule: str, family: Family) -> str:
+    """The target of a rule; empty where it has none, or is no rule."""
+    try:
+        target = read(rule, family).target
+    except ValueError:
+        return ""
+    return target.name if target is not None else ""
