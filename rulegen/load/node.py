@@ -10,6 +10,7 @@ from typing import IO, Any, TypeAlias
 import msgspec
 
 from rulegen.load.items import Item, Reader
+from rulegen.load.jsontext import JsonError
 from rulegen.load.problems import LoadError, Problem
 from rulegen.load.sources import Source, texts
 from rulegen.model import Cluster, KubeNode, Node
@@ -223,7 +224,11 @@ def _of_file(source: Source, stdin: IO[bytes] | IO[str] | None, problems: list[P
             return _of_object(node)
         problems.append(Problem(item.file, item.line, "Node", "", "is no Node object of Kubernetes"))
         return _Given()
-    return _of_node_file(item, problems)
+    try:
+        return _of_node_file(item, problems)
+    except JsonError as error:
+        problems.append(Problem(item.file, item.line + error.line, "Node", "", error.message))
+        return _Given()
 
 
 def _of_node_file(item: Item, problems: list[Problem]) -> _Given:

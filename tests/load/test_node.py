@@ -160,6 +160,8 @@ def test_a_file_that_is_no_node_file_is_said_so() -> None:
     assert said(EMPTY, file="gone.yaml") == "gone.yaml: the path does not exist"
     two = "name: a\n---\nname: b\n"
     assert said(EMPTY, file=io.StringIO(two)) == "<stream 1>: a node file holds one node, this one holds 2"
+    endless = '{"name": "n1",\n "mtu": 1e999}'
+    assert said(EMPTY, file=io.StringIO(endless)) == "<stream 1>:2: Node: number 1e999 is out of range"
     broken = {"kind": "Node", "metadata": {"name": 3}}
     assert said(EMPTY, file=broken).endswith("Node: is no Node object of Kubernetes")
 
