@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.cli.running import Rulegen
 from tests.kernel import netns as namespaces
 
 
@@ -18,3 +20,10 @@ def netns() -> Iterator[namespaces.Namespace]:
         yield namespace
     finally:
         namespaces.remove(namespace)
+
+
+@pytest.fixture
+def rulegen(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Rulegen:
+    """The command line, run from a folder of the test's own."""
+    monkeypatch.chdir(tmp_path)
+    return Rulegen(monkeypatch, capsys)

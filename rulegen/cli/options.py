@@ -140,10 +140,11 @@ _SHARED: dict[str, tuple[Any, Any]] = {
 }
 
 
-def takes_inputs(command: Callable[..., None]) -> Callable[..., None]:
+def takes_inputs(command: Callable[..., None], *, optional: bool = False) -> Callable[..., None]:
     """Give a command the options that say what to read, and what was read as its first argument.
 
-    The command's own parameters keep their place in front of the shared ones in its help.
+    The command's own parameters keep their place in front of the shared ones in its help. With ``optional``
+    the first argument is None where no file is named.
     """
     own = list(inspect.signature(command).parameters.values())[1:]
     shared = [
@@ -163,8 +164,8 @@ def takes_inputs(command: Callable[..., None]) -> Callable[..., None]:
     def run(**values: Any) -> None:
         from rulegen.cli.inputs import read
 
-        inputs = read(**{name: values.pop(name) for name in _SHARED})
-        command(inputs, **values)
+        shared = {name: values.pop(name) for name in _SHARED}
+        command(None if optional and not shared["files"] else read(**shared), **values)
 
     run.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]
     run.__annotations__ = {p.name: p.annotation for p in (*own, *shared)}
