@@ -241,7 +241,7 @@ def _map(type_name: str) -> Decoder:
             for i in range(found, len(problems.wrong)):
                 # The server's error about a value of a map names the map only; which value it is helps.
                 fault = problems.wrong[i]
-                if fault.field == f"{path}.{key}":
+                if fault.field == f"{path}.{key}" and fault.message.startswith("json: "):
                     problems.wrong[i] = _wrong(path, owner, each, element, f" (the value of {quoted(key)})")
         return out or None
 
