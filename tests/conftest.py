@@ -9,6 +9,7 @@ import pytest
 
 from tests.cli.running import Rulegen
 from tests.kernel import netns as namespaces
+from tests.uml import harness
 
 
 @pytest.fixture
@@ -27,3 +28,14 @@ def rulegen(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
     """The command line, run from a folder of the test's own."""
     monkeypatch.chdir(tmp_path)
     return Rulegen(monkeypatch, capsys)
+
+
+@pytest.fixture(scope="session")
+def uml(tmp_path_factory: pytest.TempPathFactory) -> Iterator[harness.Machine]:
+    """A kernel with IPVS, booted once; skipped where none is installed (in CI: failed)."""
+    harness.need()
+    machine = harness.Machine(tmp_path_factory.mktemp("uml"))
+    try:
+        yield machine
+    finally:
+        machine.power_off()

@@ -52,7 +52,11 @@ def missing(tools: Sequence[str]) -> str | None:
 
 def need(*tools: str) -> None:
     """Skip the test, with its reason, where it cannot run; in CI that is a failure."""
-    reason = missing(tools)
+    unless(missing(tools))
+
+
+def unless(reason: str | None) -> None:
+    """Skip the test for a reason, if there is one; in CI that is a failure."""
     if reason is None:
         return
     if os.environ.get("CI"):
