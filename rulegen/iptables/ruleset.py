@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import msgspec
 
@@ -14,6 +14,23 @@ from rulegen.model import Family
 PortKey: TypeAlias = tuple[str, str, str, str]
 Chains: TypeAlias = dict[str, list[str]]
 """Chain -> its rules in order, each without ``-A CHAIN``."""
+
+
+class Compiled(Protocol):
+    """Rules of one family for ``iptables-restore``, of this mode or of another that needs some."""
+
+    @property
+    def family(self) -> Family: ...
+
+    @property
+    def jumps(self) -> tuple[Jump, ...]:
+        """Ensured one by one outside the restore text, in this order."""
+
+    def parts(self) -> Iterator[str]:
+        """The pieces of the restore text, in order."""
+
+    def tables(self) -> dict[str, Chains]:
+        """Table -> chain -> rules, of what the restore text holds (jumps aside)."""
 
 
 class Ruleset(msgspec.Struct, frozen=True):

@@ -12,10 +12,10 @@ from functools import partial
 from rulegen.backend import Form
 from rulegen.iptables.dump import BUILTIN, Chain, Dump, Table, Variant
 from rulegen.iptables.normal import saved
-from rulegen.iptables.ruleset import Ruleset
+from rulegen.iptables.ruleset import Compiled
 
 
-def as_dump(ruleset: Ruleset, *, with_jumps: bool = True) -> Dump:
+def as_dump(ruleset: Compiled, *, with_jumps: bool = True) -> Dump:
     """The compiled rules as chains, in the form in which kube-proxy writes them.
 
     ``with_jumps`` adds what it ensures outside the restore text: the jumps, the last one at the top, and the
@@ -35,14 +35,21 @@ def as_dump(ruleset: Ruleset, *, with_jumps: bool = True) -> Dump:
     return Dump(family=ruleset.family, tables=tables)
 
 
+_NFT_ORDER = ("mangle", "security", "raw", "filter", "nat")
+"""How iptables-nft-save 1.8 prints tables, in whatever order they were made."""
+
+
 def as_saved(dump: Dump, variant: Variant) -> Dump:
     """The same state as iptables-save prints it, its tables having been made in the order of ``dump``.
 
-    The two variants differ in the order of tables alone: the legacy kernel lists the newest first.
+    The two variants differ in the order of tables alone: the legacy kernel lists the newest first, the nft
+    variant has a fixed order.
     """
     tables = list(dump.tables.items())
     if variant == "legacy":
         tables.reverse()
+    else:
+        tables.sort(key=lambda pair: _NFT_ORDER.index(pair[0]) if pair[0] in _NFT_ORDER else len(_NFT_ORDER))
     return Dump(
         family=dump.family,
         variant=variant,
@@ -66,7 +73,7 @@ def _table(dump: Dump, table: str, chains: Table) -> Table:
     return found
 
 
-def save(ruleset: Ruleset, variant: Variant, *, with_jumps: bool = False) -> str:
+def save(ruleset: Compiled, variant: Variant, *, with_jumps: bool = False) -> str:
     """What ``iptables-save`` prints after a restore of the text (``with_jumps``: of the one with jumps)."""
     return as_saved(as_dump(ruleset, with_jumps=with_jumps), variant).text
 

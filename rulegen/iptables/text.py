@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from rulegen.iptables.base import chain_line
-from rulegen.iptables.ruleset import Ruleset
+from rulegen.iptables.ruleset import Compiled, Ruleset
 
 
-def restore(ruleset: Ruleset) -> str:
+def restore(ruleset: Compiled) -> str:
     """What kube-proxy gives to ``iptables-restore --noflush --counters``, jumps left out."""
     return "".join(ruleset.parts())
 
@@ -22,7 +22,7 @@ def jumps(ruleset: Ruleset) -> list[str]:
     return steps
 
 
-def restore_with_jumps(ruleset: Ruleset) -> str:
+def restore_with_jumps(ruleset: Compiled) -> str:
     """One text that also inserts the jumps, each at the top of its chain as kube-proxy does.
 
     It is for a namespace without rules of kube-proxy: restored twice, the jumps are there twice.
