@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from rulegen.backend import Branch, Form, ShownRule
+from rulegen.iptables.save import SAVE_FORMS
+from rulegen.iptables.text import restore, restore_with_jumps
 from rulegen.ipvs import show, text
 from rulegen.ipvs.base import DUMMY, Sysctl
 from rulegen.ipvs.compile import compile_rules
@@ -21,11 +23,15 @@ class Ipvs:
 
     mode = "ipvs"
     forms = (
-        Form(name="script", help="one shell script that programs all of it on a node", write=script),
-        Form(name="ipvsadm", help="virtual and real servers, for ipvsadm -R", write=text.ipvsadm),
-        Form(name="ipset", help="sets with their entries, for ipset restore", write=text.ipset),
-        Form(name="restore", help="the iptables part, for iptables-restore --noflush", write=text.restore),
-        Form(name="table", help="a table to read", write=table),
+        Form(
+            name="script", help="one shell script that programs all of it on a node", write=script, joins=True
+        ),
+        Form(name="ipvsadm", help="virtual and real servers, for ipvsadm -R", write=text.ipvsadm, joins=True),
+        Form(name="ipset", help="sets with their entries, for ipset restore", write=text.ipset, joins=True),
+        Form(name="restore", help="the iptables part, for iptables-restore --noflush", write=restore),
+        Form(name="restore-with-jumps", help="the same, jump rules included", write=restore_with_jumps),
+        *SAVE_FORMS,
+        Form(name="table", help="a table to read", write=table, joins=True),
     )
 
     def compile_rules(self, plan: Plan) -> Ruleset:

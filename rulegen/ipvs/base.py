@@ -89,7 +89,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 def settings(machine: Machine) -> Settings:
     """The settings of one node and family (pkg/proxy/ipvs/proxier.go, ``NewProxier``, 1.37).
 
-    Raises ValueError for a scheduler or a device name that could not stand in a rule.
+    Raises ValueError for what cannot be the name of a scheduler.
     """
     config = machine.config
     scheduler = config.ipvs_scheduler or DEFAULT_SCHEDULER
@@ -144,8 +144,6 @@ def _masquerade(detector: Detector | None, *, everything: bool) -> str:
         "interface": ("-i", detector.value),
         "prefix": ("-i", detector.value + "+"),
     }[detector.kind]
-    if not value.isprintable() or any(letter in value for letter in " \"'\\"):
-        raise ValueError(f"detectLocal: Invalid value: {detector.value!r}: not the name of a device")
     return f"dst,dst ! {option} {value}"
 
 

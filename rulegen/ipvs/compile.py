@@ -11,7 +11,7 @@ from rulegen.plan import Plan
 def compile_rules(plan: Plan) -> Ruleset:
     """What kube-proxy programs in ipvs mode; the same plan always gives the same bytes.
 
-    Raises ValueError for a scheduler, device or endpoint address that could not stand in a line of text.
+    Raises ValueError for what cannot be the name of a scheduler.
     """
     node = settings(plan.machine)
     node_ip = plan.machine.node_ip

@@ -26,12 +26,10 @@ from rulegen.ipvs.sets import (
     SOURCE_IP,
 )
 from rulegen.plan import Candidate, PlannedPort
-from rulegen.plan.addresses import Address, canonical, contains, join_host_port, network
+from rulegen.plan.addresses import Address, contains, join_host_port, network
 
 ServerKey: TypeAlias = tuple[str, str]
 """Protocol and ``ip:port``: IPVS has at most one virtual server for each."""
-
-_ADDRESS_LETTERS = frozenset("0123456789abcdef:.[]")
 
 
 class VirtualServer(msgspec.Struct, frozen=True, gc=False):
@@ -64,14 +62,9 @@ class Fragment(msgspec.Struct, frozen=True):
 
 
 def fragment(planned: PlannedPort, settings: Settings, node_ip: Address) -> Fragment:
-    """The part of one service port (pkg/proxy/ipvs/proxier.go, ``syncProxyRules``, 1.37).
-
-    Raises ValueError for an address that is none: it could break out of its line.
-    """
+    """The part of one service port (pkg/proxy/ipvs/proxier.go, ``syncProxyRules``, 1.37)."""
     port, choice = planned.port, planned.choice
     protocol = port.protocol.lower()
-    every = [c.address for c in planned.found]
-    _check(port.name, every)
 
     # A pod that reaches itself through its Service: whether the endpoint is in use does not matter.
     entries: list[tuple[str, str]] = [
@@ -79,8 +72,6 @@ def fragment(planned: PlannedPort, settings: Settings, node_ip: Address) -> Frag
         for c in planned.found
         if c.local
     ]
-    if canonical(port.cluster_ip) is None:
-        return Fragment(entries=tuple(entries))
 
     flags = settings.flags | (PERSISTENT if port.affinity_seconds else 0)
     cluster = _addresses(choice.cluster)
@@ -153,9 +144,3 @@ def _addresses(chosen: Sequence[Candidate]) -> list[str]:
 def any_contains(cidrs: Iterable[str], address: Address) -> bool:
     networks = (network(cidr) for cidr in cidrs)
     return any(net is not None and contains(net, address) for net in networks)
-
-
-def _check(name: str, addresses: Sequence[str]) -> None:
-    if not _ADDRESS_LETTERS.issuperset("".join(addresses)):
-        wrong = next(text for text in addresses if not _ADDRESS_LETTERS.issuperset(text))
-        raise ValueError(f"{name}: Invalid value: {wrong!r}: not the address of an endpoint")

@@ -14,10 +14,11 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
+from rulegen.iptables.text import restore
 from rulegen.ipvs.base import DUMMY, Settings, Sysctl
 from rulegen.ipvs.ruleset import Ruleset
 from rulegen.ipvs.sets import SETS, set_name
-from rulegen.ipvs.text import added, create_line, ipvsadm, restore
+from rulegen.ipvs.text import added, create_line, ipvsadm
 from rulegen.model import Family
 from rulegen.plan.addresses import Network, network
 
@@ -39,9 +40,7 @@ fail() {{
 }}
 
 # Kernel modules; where they are built in, or loaded by the kernel itself, there is nothing to do.
-for module in {modules}; do
-    modprobe "$module" >/dev/null 2>&1 || :
-done
+modprobe -a {modules} >/dev/null 2>&1 || :
 [ -d /proc/sys/net/ipv4/vs ] || fail 'this kernel has no IPVS'
 
 setting() {{
@@ -55,7 +54,7 @@ ip link show {dummy} >/dev/null 2>&1 || ip link add {dummy} type dummy
 """
 
 # Both read what there is, a line with #, and what is wanted, and write what to do.
-_CHANGES = r"""
+CHANGES = r"""
 # Virtual and real servers, as `ipvsadm -Sn` prints them: what is new or different, then what has to go.
 server_changes() {
     awk -v ipv6="$1" -v excluded="$2" '
@@ -125,7 +124,7 @@ server_changes() {
 address_changes() {
     awk -v device="$1" '
         $1 == "#" { wanted = 1; next }
-        !wanted && !/ scope link/ { bound[$4] = 1 }
+        !wanted && NF && !/ scope link/ { bound[$4] = 1 }
         wanted && !($1 in bound) { print "address add " $1 " dev " device }
         wanted { stays[$1] = 1 }
         END { for (a in bound) if (!(a in stays)) print "address delete " a " dev " device }'
@@ -156,16 +155,24 @@ if [ -n "$changes" ]; then
 fi
 """
 
-_IPTABLES = """
-"$iptables-restore" --wait 5 --noflush --counters <<'END'
-{rules}END
+# Rules and jumps of a table are committed together. Which jumps are missing is found out beforehand, because
+# iptables-restore holds the lock from its first line on.
+_JUMP = """
+jump() {
+    "$iptables" --wait 5 -t "$1" -C "$2" -m comment --comment "$3" -j "$4" 2>/dev/null \\
+        || printf '%s\\n' "-I $2 -m comment --comment \\"$3\\" -j $4"
+}
+"""
 
-jump() {{
-    table=$1 chain=$2
-    shift 2
-    "$iptables" --wait 5 -t "$table" -C "$chain" "$@" 2>/dev/null \\
-        || "$iptables" --wait 5 -t "$table" -I "$chain" "$@"
-}}
+_JUMPS = """\
+{table}_jumps=$(
+{jumps})
+"""
+
+_TABLE = """\
+    cat <<'END'
+{rules}END
+    printf '%s\\nCOMMIT\\n' "${table}_jumps"
 """
 
 
@@ -185,7 +192,7 @@ def _parts(ruleset: Ruleset) -> Iterator[str]:
         settings="\n".join(_settings(settings)),
         dummy=DUMMY,
     )
-    yield _CHANGES
+    yield CHANGES
     yield "\nipset -exist restore <<'END'\n"
     yield from _sets(ruleset)
     yield "END\n"
@@ -199,10 +206,24 @@ def _parts(ruleset: Ruleset) -> Iterator[str]:
         dummy=DUMMY,
         wanted="".join([f"{ip}/{128 if ipv6 else 32}\n" for ip in ruleset.addresses()]),
     )
-    yield _IPTABLES.format(rules=restore(ruleset))
-    for jump in ruleset.jumps:
-        comment = shlex.quote(jump.comment)
-        yield f"jump {jump.table} {jump.source} -m comment --comment {comment} -j {jump.target}\n"
+    yield from _iptables(ruleset)
+
+
+def _iptables(ruleset: Ruleset) -> Iterator[str]:
+    sections = restore(ruleset).split("COMMIT\n")[:-1]
+    tables = {section[1 : section.index("\n")]: section for section in sections}
+    yield _JUMP
+    for table in tables:
+        calls = [
+            f"    jump {table} {jump.source} {shlex.quote(jump.comment)} {jump.target}\n"
+            for jump in ruleset.jumps
+            if jump.table == table
+        ]
+        yield _JUMPS.format(table=table, jumps="".join(calls))
+    yield "{\n"
+    for table, rules in tables.items():
+        yield _TABLE.format(table=table, rules=rules)
+    yield '} | "$iptables-restore" --wait 5 --noflush --counters\n'
 
 
 def _settings(settings: Settings) -> Iterator[str]:

@@ -2,7 +2,8 @@
 
 A packet for an address of the Service is taken by the node, passes nat PREROUTING (or OUTPUT) and filter
 INPUT, whose few rules look into sets, is given a real server by IPVS, and may be masqueraded in nat
-POSTROUTING. Everything here is read from the compiled objects: notes say nothing that is not in them.
+POSTROUTING. Everything here is read from the compiled objects: notes say nothing that is not in them. What is
+no rule of iptables is shown as the line that ``ip -batch``, ``ipset restore`` or ``ipvsadm -R`` takes.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from rulegen.ipvs.fragment import Fragment, VirtualServer
 from rulegen.ipvs.ruleset import Ruleset
 from rulegen.ipvs.sets import (
     CLUSTER_IP,
+    COMMENTS,
     EXTERNAL_IP,
     EXTERNAL_IP_LOCAL,
     HEALTH_CHECK,
@@ -86,9 +88,17 @@ def rules(ruleset: Ruleset, ports: Collection[ServicePort]) -> list[ShownRule]:
             continue
         entries = _entries(fragment)
         seen: set[str] = set()
-        for ip in dict.fromkeys(fragment.addresses):
-            why = "the node takes packets to this address"
-            shown.append(ShownRule(table="address", chain=DUMMY, number=None, rule=ip, note=why))
+        length = 32 if ruleset.family == "IPv4" else 128
+        shown += [
+            ShownRule(
+                table="address",
+                chain=DUMMY,
+                number=None,
+                rule=f"address add {ip}/{length} dev {DUMMY}",
+                note="the node takes packets to this address",
+            )
+            for ip in dict.fromkeys(fragment.addresses)
+        ]
         shown += _rules_of(ruleset, before, fragment, entries, seen)
         for server in _own_servers(ruleset, fragment):
             shown += _shown_server(ruleset, server)
@@ -133,13 +143,14 @@ def _rules_of(
         )
         if item.set in entries and item.set not in seen:
             seen.add(item.set)
+            name = set_name(item.set, family)
             for entry in entries[item.set]:
                 yield ShownRule(
                     table="ipset",
-                    chain=set_name(item.set, family),
+                    chain=name,
                     number=None,
-                    rule=entry,
-                    note=_entry_note(item.set),
+                    rule=f"add {name} {entry}",
+                    note=COMMENTS[item.set],
                 )
 
 
@@ -208,10 +219,6 @@ def _who(item: Met) -> str:
     return f"{to} {source}".strip() or "all that comes this far"
 
 
-def _entry_note(name: str) -> str:
-    return next(kind.comment for kind in SETS if kind.name == name)
-
-
 def _shown_server(ruleset: Ruleset, server: VirtualServer) -> Iterator[ShownRule]:
     scheduler = ruleset.settings.scheduler
     chain = f"{server.protocol} {server.address}"
@@ -252,7 +259,7 @@ def tree(ruleset: Ruleset, ports: Sequence[ServicePort]) -> list[Branch]:
         for server in _own_servers(ruleset, fragment):
             entries = _entries_for(fragment, server)
             children = list(_rule_branches(before, entries))
-            children += [Branch(label=f"-> {address}") for address in server.servers]
+            children += [Branch(label=f"-> {address}", endpoint=address) for address in server.servers]
             children += [_branch(note(item), item) for item in after if _drops(item, fragment, server)]
             branches.append(
                 Branch(

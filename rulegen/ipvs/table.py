@@ -18,7 +18,7 @@ def _lines(ruleset: Ruleset) -> Iterator[str]:
     settings, family = ruleset.settings, ruleset.family
     yield f"{family}, scheduler {settings.scheduler}"
     yield ""
-    rows = [("SERVICE", "ADDRESS", "VIRTUAL SERVER", "STICKY", "REAL SERVERS")]
+    rows: list[tuple[str, ...]] = [("SERVICE", "ADDRESS", "VIRTUAL SERVER", "STICKY", "REAL SERVERS")]
     servers = ruleset.virtual_servers()
     for (namespace, service, port, _), fragment in ruleset.fragments.items():
         name = f"{namespace}/{service}:{port}" if port else f"{namespace}/{service}"
@@ -31,20 +31,25 @@ def _lines(ruleset: Ruleset) -> Iterator[str]:
 
     yield ""
     entries = ruleset.sets()
-    table_of_sets = [("SET", "TYPE", "SIZE", "ENTRIES")]
-    full = []
+    table_of_sets: list[tuple[str, ...]] = [("SET", "TYPE", "SIZE", "ENTRIES")]
+    empty, full = [], []
     for kind in SETS:
         name, own = set_name(kind.name, family), entries[kind.name]
-        table_of_sets.append((name, kind.type, str(len(own)), " ".join(own) or "-"))
+        if own:
+            table_of_sets.append((name, kind.type, str(len(own)), " ".join(own)))
+        else:
+            empty.append(name)
         if kind.type != "bitmap:port" and len(own) > MAX_ELEMENTS:
             full.append(f"note: {name} holds {MAX_ELEMENTS} entries; the kernel refuses the others")
     yield from columns(table_of_sets)
+    yield f"empty sets: {', '.join(empty) or 'none'}"
     yield from full
 
     yield ""
     yield f"addresses on {DUMMY}: {', '.join(ruleset.addresses()) or 'none'}"
     yield f"addresses for node ports: {', '.join(settings.node_port_ips) or 'none'}"
     yield from _kernel(settings)
+    yield ""
 
 
 def _kernel(settings: Settings) -> Iterator[str]:

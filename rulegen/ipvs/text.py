@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from rulegen.iptables.text import restore
 from rulegen.ipvs.base import FILTER_CHAINS, NAT_CHAINS, PERSISTENT, SOURCE_HASH
 from rulegen.ipvs.fragment import VirtualServer
 from rulegen.ipvs.ruleset import Ruleset
@@ -64,11 +65,6 @@ def added(name: str, entries: list[str]) -> str:
     """Lines that add entries to a set."""
     start = f"add {name} "
     return start + ("\n" + start).join(entries) + "\n" if entries else ""
-
-
-def restore(ruleset: Ruleset) -> str:
-    """What kube-proxy gives to ``iptables-restore --noflush --counters``; the sets have to exist."""
-    return "".join(ruleset.parts())
 
 
 def recorded(ruleset: Ruleset) -> dict[str, Any]:
