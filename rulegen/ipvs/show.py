@@ -112,7 +112,8 @@ def _met(ruleset: Ruleset, chains: Sequence[tuple[str, str]]) -> Iterator[Met]:
     for table, chain in chains:
         for number, text in enumerate(tables[table][chain], 1):
             rule = read(text, ruleset.family)
-            yield Met(table, chain, number, text, rule, by_name.get(rule.matches.get("--match-set", ""), ""))
+            name = rule.matches.get("--match-set", "").partition(" ")[0]
+            yield Met(table, chain, number, text, rule, by_name.get(name, ""))
 
 
 def _entries(fragment: Fragment) -> dict[str, list[str]]:
@@ -210,7 +211,7 @@ def _who(item: Met) -> str:
         source = f"from outside {matches['! -s']}"
     elif "! -i" in matches:
         source = f"not from {matches['! -i']}"
-    elif "src,dst" in matches:
+    elif matches.get("--match-set", "").endswith(" src,dst"):
         source = "from an address of a Service"
     elif "! --src-type" in matches:
         source = "from outside the node and its bridges"
@@ -312,9 +313,8 @@ def _rule_branches(met: Sequence[Met], entries: Mapping[str, list[str]]) -> Iter
 def _drops(item: Met, fragment: Fragment, server: VirtualServer) -> bool:
     """Whether a rule keeps the node itself from a virtual server."""
     ip, _, port = server.address.rpartition(":")
-    matches = item.rule.matches
-    told = (matches.get("--vaddr"), matches.get("--vport"), matches.get("--vproto"))
-    return told == (ip.strip("[]"), port, server.protocol.lower()) and _own_drop(item, fragment)
+    match = f" --vaddr {ip.strip('[]')} --vproto {server.protocol.lower()} --vport {port} -j"
+    return match in item.text and _own_drop(item, fragment)
 
 
 def _own_drop(item: Met, fragment: Fragment) -> bool:
