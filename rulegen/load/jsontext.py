@@ -16,7 +16,8 @@ Text: TypeAlias = bytes | msgspec.Raw
 _TELLING = 4096
 _SPACE = b" \t\r\n"
 _BETWEEN = re.compile(rb"[\s,]*")
-_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
+_BLANK = re.compile(rb"[ \t\r\n]*")
+_TRAILING = re.compile(r"trailing characters \(byte (\d+)\)")
 _EXPONENT = re.compile(rb"-?\d+(?:\.\d+)?[eE][+-]?\d+")
 _BYTE = re.compile(r" \(byte (\d+)\)$")
 
@@ -43,40 +44,30 @@ _ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def values(text: bytes) -> Iterator[tuple[int, bytes]]:
-    """Each JSON value of a text and the line where it begins. Raises :class:`JsonError`.
+    """Each JSON value of a text and the line where it begins, from 0.
 
-    Whether a value is well-formed inside is found out when it is decoded.
+    What is no JSON is found out when the value is decoded; it is not cut any further.
     """
-    position, line = _skip(text, 0, 0)
-    while position < len(text):
-        end = _end_of_value(text, position)
-        yield line, text[position:end]
-        line += text.count(b"\n", position, end)
-        position, line = _skip(text, end, line)
-
-
-def _skip(text: bytes, position: int, line: int) -> tuple[int, int]:
-    rest = len(text) - len(text[position:].lstrip(_SPACE))
-    return rest, line + text.count(b"\n", position, rest)
+    position = line = 0
+    while True:
+        space = _BLANK.match(text, position)
+        start = space.end() if space else position
+        line += text.count(b"\n", position, start)
+        if start == len(text):
+            return
+        position = _end_of_value(text, start)
+        yield line, text[start:position]
+        line += text.count(b"\n", start, position)
 
 
 def _end_of_value(text: bytes, start: int) -> int:
-    """Usually a text is one value, which msgspec sees faster than anything here could."""
+    """Where the value ends that begins here: msgspec tells where it found more than one."""
     try:
-        _SKIM.decode(text[start:] if start else text)
-    except (msgspec.MsgspecError, RecursionError):
-        pass
-    else:
-        return len(text)
-    depth = 0
-    for bracket in _BRACKETS.finditer(text, start):
-        word = bracket.group()
-        if word in b"{[":
-            depth += 1
-        elif word in b"}]":
-            depth -= 1
-            if depth <= 0:
-                return bracket.end()
+        _SKIM.decode(memoryview(text)[start:])
+    except (msgspec.MsgspecError, RecursionError) as error:
+        trailing = _TRAILING.search(str(error))
+        if trailing:
+            return start + int(trailing[1]) - 1
     return len(text)
 
 

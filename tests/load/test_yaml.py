@@ -183,3 +183,17 @@ def test_how_deep_a_document_may_be() -> None:
     assert read("[" * 200 + "]" * 200) is not None
     with pytest.raises(YamlError, match="nested more than 200 deep"):
         read("[" * 201 + "]" * 201)
+
+
+def test_json_values_in_a_row_are_cut_where_one_ends() -> None:
+    values = [
+        '{"apiVersion":"v1","kind":"Secret","metadata":{"name":"}{\\""}}',
+        "[]",
+        '{"kind":"Secret",\n"a":[{}]}',
+    ]
+    with pytest.raises(LoadError) as failure:
+        load(io.StringIO("\n ".join(values) + values[0] + "\n7"))
+    assert [str(problem) for problem in failure.value.problems] == [
+        "<stream 1>:3: Secret: apiVersion: Required value",
+        "<stream 1>:5: no Kubernetes object: an object is a mapping with apiVersion and kind",
+    ]
