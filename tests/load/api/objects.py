@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from hypothesis import settings
+
 from rulegen.load.api import admit
+
+STEADY = settings(derandomize=True, deadline=None)
+"""The same examples in every run, on machines of any speed."""
 
 
 def service(*, name: str = "web", metadata: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rulegen.load.api.addresses import check_cidr, check_ip, cidr_warnings, parse_cidr, parse_ip
+from tests.load.api.objects import STEADY
 
 
 @pytest.mark.parametrize(
@@ -91,6 +92,7 @@ def test_an_ambiguous_cidr_is_warned_about_where_it_is_stored() -> None:
     )
 
 
+@STEADY
 @given(st.ip_addresses())
 def test_canonical_addresses_are_read_as_they_are(
     address: ipaddress.IPv4Address | ipaddress.IPv6Address,
@@ -102,6 +104,7 @@ def test_canonical_addresses_are_read_as_they_are(
     assert bool(check_ip("x", str(address), strict=True)) == (mapped is not None)
 
 
+@STEADY
 @given(st.text(alphabet="0123456789abcdef:./", max_size=45))
 def test_no_text_is_read_strictly_that_python_does_not_read(text: str) -> None:
     ip = parse_ip(text)

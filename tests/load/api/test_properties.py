@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from rulegen.load.api import admit
 from rulegen.load.api.schema import kinds, schema
+from tests.load.api.objects import STEADY
 from tests.recorded import cases
 
 NAMES = sorted({field for fields in schema().structs.values() for field in fields})
@@ -85,7 +86,7 @@ def of_type(name: str, depth: int) -> st.SearchStrategy[Any]:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(STEADY, max_examples=150)
 @given(objects() | shaped(), st.booleans(), st.booleans(), st.booleans())
 def test_admission_answers_whatever_it_is_given(
     obj: dict[str, Any], strict: bool, stored: bool, kept: bool
@@ -98,6 +99,7 @@ def test_admission_answers_whatever_it_is_given(
         assert "\n" not in message
 
 
+@STEADY
 @given(JSON)
 def test_the_kind_may_be_anything(value: Any) -> None:
     assert admit({"apiVersion": value, "kind": value}).errors

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rulegen.load.api import Server, admit
 from rulegen.load.api.quick import default_service, default_slice, service_is_plain, slice_is_plain
 from rulegen.model import EndpointSlice, Service
-from tests.load.api.objects import endpoint_slice, service
+from tests.load.api.objects import STEADY, endpoint_slice, service
 from tests.recorded import cases
 
 STORED = {"uid": "0c7e", "resourceVersion": "12", "creationTimestamp": "2024-01-01T00:00:00Z"}
@@ -153,6 +153,7 @@ PLACES = [
 ]
 
 
+@STEADY
 @given(st.lists(st.tuples(st.sampled_from(PLACES), SCALARS), max_size=3), st.booleans())
 def test_a_service_that_is_called_plain_is_what_admission_makes_of_it(
     changes: list[tuple[tuple[Any, ...], Any]], full: bool
@@ -181,6 +182,7 @@ ENDPOINT = st.fixed_dictionaries(
 )
 
 
+@STEADY
 @given(st.lists(ENDPOINT, max_size=3), st.sampled_from(["IPv4", "IPv6", "FQDN", ""]), TEXTS, SCALARS)
 def test_a_slice_that_is_called_plain_is_what_admission_makes_of_it(
     endpoints: list[dict[str, Any]], kind: str, name: str, port: Any
