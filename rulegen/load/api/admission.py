@@ -149,6 +149,9 @@ def _store(
         if errors:
             return errors
     errors = rules.validate(decoded, stored=False) or check_resource_version(metadata)
+    name = name_in_use(metadata)
+    if not errors and kind == "Service" and f"{metadata['namespace']}/{name}" in server.services:
+        errors = [FieldError("metadata.name", f"services {quoted(name)} already exists")]
     for field in ("resourceVersion", "generation"):
         metadata.pop(field, None)
     return errors

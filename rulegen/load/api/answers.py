@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
+from msgspec.structs import force_setattr
 
 
 class FieldError(NamedTuple):
@@ -43,7 +44,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     ``service_cidrs`` are its Service CIDRs in order (``--service-cluster-ip-range``; the first one's family
     is the default). ``node_ports`` is the first and the last node port. ``cluster_ips`` are the addresses in
     use, in canonical form, each with the ``namespace/name`` of its Service; ``used_node_ports`` the node
-    ports in use.
+    ports in use; ``services`` the Services that exist, those with cluster IPs always among them.
     """
 
     service_cidrs: tuple[str, ...] = ("10.96.0.0/12", "fd00:10:96::/112")
@@ -52,6 +53,10 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
         default_factory=lambda: {"10.96.0.1": "default/kubernetes"}
     )
     used_node_ports: frozenset[int] = frozenset()
+    services: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "services", self.services.union(self.cluster_ips.values()))
 
 
 Errors: TypeAlias = list[FieldError]

@@ -119,6 +119,7 @@ def service_is_plain(service: Service, server: Server = DEFAULT_SERVER) -> bool:
     return (
         _label(metadata.name) is not None
         and _metadata_is_plain(metadata, stored)
+        and (stored or f"{metadata.namespace}/{metadata.name}" not in server.services)
         and (annotations is None or _TELLING.isdisjoint(annotations))
         and _ports_are_plain(spec, server)
         and (spec.selector is None or _labels_are_plain(spec.selector))

@@ -117,6 +117,13 @@ def test_a_service_without_a_name_fails_where_its_address_is_taken() -> None:
     ]
 
 
+def test_a_service_that_exists_is_not_created_again() -> None:
+    assert faults(service(name="kubernetes")) == ['metadata.name: services "kubernetes" already exists']
+    assert taken(service(name="kubernetes", metadata={"namespace": "prod"}))
+    assert taken(service(name="kubernetes"), server=SMALL)
+    assert faults(service(name="kube-dns", metadata={"namespace": "kube-system"}), server=SMALL)
+
+
 def test_faults_of_allocation_come_before_all_others() -> None:
     wrong = service(name="a_b", type="NodePort", ports=[{"port": 0, "nodePort": 1}])
     assert faults(wrong) == [f"spec.ports[0].nodePort: Invalid value: 1: {OUTSIDE}"]
