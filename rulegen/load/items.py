@@ -83,6 +83,7 @@ class JsonItem(msgspec.Struct):
     def repeated(self) -> list[tuple[str, int]]:
         if not jsontext.repeats(self.raw):
             return []
+        jsontext.check_depth(self.raw)
         return [(path, line + self.line) for path, line in _repeated_in(self._place(), "")]
 
     def _place(self) -> Place:

@@ -10,12 +10,14 @@ from typing import Any, TypeAlias
 import msgspec
 
 from rulegen.load.places import Place, json_place
+from rulegen.load.yamltext import DEEPEST
 
 Text: TypeAlias = bytes | msgspec.Raw
 
 _TELLING = 4096
 _SPACE = b" \t\r\n"
 _BETWEEN = re.compile(rb"[\s,]*")
+_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
 _BLANK = re.compile(rb"[ \t\r\n]*")
 _TRAILING = re.compile(r"trailing characters \(byte (\d+)\)")
 _EXPONENT = re.compile(rb"-?\d+(?:\.\d+)?[eE][+-]?\d+")
@@ -107,8 +109,26 @@ def start_of(whole: bytes, part: msgspec.Raw) -> int:
     return max(whole.find(bytes(memoryview(part)[:_TELLING])), 0)
 
 
+def check_depth(value: Text) -> None:
+    """Raises :class:`JsonError` for a value that is nested deeper than YAML may be."""
+    text = bytes(memoryview(value))
+    if text.count(b"{") + text.count(b"[") <= DEEPEST:
+        return
+    depth = 0
+    for bracket in _BRACKETS.finditer(text):
+        word = bracket.group()
+        if word in b"{[":
+            depth += 1
+            if depth > DEEPEST:
+                line = text.count(b"\n", 0, bracket.start())
+                raise JsonError(line, f"nested more than {DEEPEST} deep")
+        elif word in b"}]":
+            depth -= 1
+
+
 def data(value: Text) -> Any:
     """A JSON value as plain data. Raises :class:`JsonError`."""
+    check_depth(value)
     try:
         return msgspec.json.decode(value)
     except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:

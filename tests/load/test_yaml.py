@@ -179,6 +179,15 @@ items:
     ]
 
 
+@pytest.mark.parametrize("depth", [210, 600, 900, 990, 5000])
+@pytest.mark.parametrize("field", ['"spec"', '"kind": "Service", "spec"', '"kind": "Secret", "data"'])
+def test_json_may_be_no_deeper_than_yaml(depth: int, field: str) -> None:
+    nested = "[" * depth + "]" * depth
+    text = f'{{"apiVersion": "v1", "kind": "Service", "metadata": {{"name": "a"}},\n{field}: {nested}}}'
+    with pytest.raises(LoadError, match=r"nested (more than 200|too) deep"):
+        load(io.StringIO(text))
+
+
 def test_how_deep_a_document_may_be() -> None:
     assert read("[" * 200 + "]" * 200) is not None
     with pytest.raises(YamlError, match="nested more than 200 deep"):
