@@ -11,7 +11,7 @@ from rulegen.backend import Backend, backend
 from rulegen.cli.output import note
 from rulegen.cli.progress import progress_bar
 from rulegen.collector import paused
-from rulegen.controllers import EndpointSource, complete
+from rulegen.controllers import EndpointSource, complete, synthesis
 from rulegen.load import Loaded, load, load_configuration, node_facts, proxy_config
 from rulegen.model import FAMILIES, Cluster, Family, Node, ProxyConfig, Service
 from rulegen.plan import Plan, plan, skip_reason
@@ -103,6 +103,8 @@ def read(
     recursive: bool = False,
     strict: bool = False,
     namespace: str = "default",
+    synthesize: bool = False,
+    scales: Sequence[str] | None = None,
     mode: str | None = None,
     family: str | None = None,
     node: str | None = None,
@@ -118,7 +120,10 @@ def read(
     wanted = None if family is None else family_named(family)
     with paused():
         loaded = read_objects(files, recursive=recursive, strict=strict, namespace=namespace)
-        completed = complete(loaded.cluster)
+        cluster = loaded.cluster
+        if synthesize or scales:
+            cluster = _with_pods(cluster, every=synthesize, scales=scales or (), namespace=namespace)
+        completed = complete(cluster)
     _note_sources(completed.sources)
     configuration = completed.cluster.proxy_configuration
     if config is not None:
@@ -148,6 +153,15 @@ def read(
         namespace=namespace,
         family=wanted,
     )
+
+
+def _with_pods(cluster: Cluster, *, every: bool, scales: Sequence[str], namespace: str) -> Cluster:
+    """The cluster with made-up Pods, as asked for; what was made up is said."""
+    numbers = [synthesis.scale(text) for text in scales]
+    made = synthesis.synthesize(cluster, every=every, scales=numbers, namespace=namespace)
+    for text in made.notes:
+        note(text)
+    return made.cluster
 
 
 def _note_sources(sources: Sequence[EndpointSource]) -> None:

@@ -121,12 +121,31 @@ Version = Annotated[
         rich_help_panel=NODE,
     ),
 ]
+Synthesize = Annotated[
+    bool,
+    typer.Option(
+        "--synthesize-pods",
+        help="Make up Pods for Deployments, StatefulSets, DaemonSets and ReplicaSets that come without any.",
+        rich_help_panel=INPUT,
+    ),
+]
+Scale = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--scale",
+        metavar="KIND/NAME=N",
+        help="Give a workload N Pods, as in deploy/web=3: some made up, or the last left out. Repeatable.",
+        rich_help_panel=INPUT,
+    ),
+]
 
 _SHARED: dict[str, tuple[Any, Any]] = {
     "files": (Files, None),
     "recursive": (Recursive, False),
     "strict": (Strict, False),
     "namespace": (Namespace, "default"),
+    "synthesize": (Synthesize, False),
+    "scales": (Scale, None),
     "mode": (Mode, None),
     "family": (FamilyName, None),
     "node": (NodeName, None),

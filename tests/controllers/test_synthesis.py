@@ -1,0 +1,143 @@
+"""Manifests without Pods: what the workloads would run, made up and marked as such."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rulegen.controllers.synthesis import ANNOTATION, scale, synthesize
+from rulegen.load import load
+from rulegen.model import Cluster
+from tests.cli.running import FIXTURES, Rulegen
+
+APP = str(FIXTURES / "ngx" / "app.yaml")
+NGX = str(FIXTURES / "ngx")
+
+
+def node(name: str, *cidrs: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": name},
+        "spec": {"podCIDR": cidrs[0], "podCIDRs": list(cidrs)} if cidrs else {},
+    }
+
+
+def workload(kind: str, name: str = "web", **spec: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "apps/v1",
+        "kind": kind,
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {
+            "selector": {"matchLabels": {"app": name}},
+            "template": {
+                "metadata": {"labels": {"app": name}},
+                "spec": {"containers": [{"name": "c", "image": "i"}]},
+            },
+            **spec,
+        },
+    }
+
+
+def cluster(*objects: dict[str, Any]) -> Cluster:
+    return load(list(objects)).cluster
+
+
+def test_a_deployment_gets_its_replicas_spread_over_the_nodes_inside_their_pod_cidrs() -> None:
+    nodes = [node("n1", "10.1.0.0/24", "fd00:1::/64"), node("n2", "10.2.0.0/24", "fd00:2::/64")]
+    made = synthesize(cluster(*nodes, workload("Deployment", replicas=4)), every=True)
+    pods = made.cluster.pods
+    assert [pod.spec.node_name for pod in pods] == ["n1", "n2", "n1", "n2"]
+    assert [[ip.ip for ip in pod.status.pod_ips or ()] for pod in pods[:2]] == [
+        ["10.1.0.2", "fd00:1::2"],
+        ["10.2.0.2", "fd00:2::2"],
+    ]
+    assert all((pod.metadata.annotations or {})[ANNOTATION] == "true" for pod in pods)
+    assert len({pod.metadata.name for pod in pods}) == 4
+
+
+def test_a_daemon_set_has_one_pod_on_each_node_and_a_stateful_set_counts_its_names() -> None:
+    nodes = [node("n1", "10.1.0.0/24"), node("n2", "10.2.0.0/24"), node("n3", "10.3.0.0/24")]
+    daemons = synthesize(cluster(*nodes, workload("DaemonSet")), every=True).cluster.pods
+    assert [pod.spec.node_name for pod in daemons] == ["n1", "n2", "n3"]
+    stateful = workload("StatefulSet", replicas=2, serviceName="db")
+    pods = synthesize(cluster(*nodes, stateful), every=True).cluster.pods
+    assert [(pod.metadata.name, pod.spec.hostname, pod.spec.subdomain) for pod in pods] == [
+        ("web-0", "web-0", "db"),
+        ("web-1", "web-1", "db"),
+    ]
+
+
+def test_workloads_that_have_pods_are_left_alone(rulegen: Rulegen) -> None:
+    with_pods = rulegen("endpoints", "-f", NGX, "--synthesize-pods")
+    assert with_pods.out == rulegen("endpoints", "-f", NGX).out
+    assert "10.10.0.232" in with_pods.out and "10.10.1.86" in with_pods.out
+
+
+def test_scaling_adds_pods_or_leaves_out_the_last(rulegen: Rulegen) -> None:
+    more = rulegen("endpoints", "-f", NGX, "--scale", "deploy/ngx-dep=4", "-o", "wide")
+    assert len(more.out.splitlines()) == 5
+    assert "2 synthetic Pods" in more.err
+    less = rulegen("endpoints", "-f", NGX, "--scale", "deploy/ngx-dep=1", "-o", "wide")
+    assert [line.split()[2] for line in less.out.splitlines()[1:]] == ["10.10.0.232"]
+
+
+def test_synthetic_pods_reach_the_rules(rulegen: Rulegen) -> None:
+    done = rulegen("render", "-f", APP, "--synthesize-pods")
+    assert done.out.count("--to-destination 10.244.0.") == 2
+
+
+def test_endpoints_can_be_piped_back_into_render(rulegen: Rulegen) -> None:
+    made = rulegen("endpoints", "-f", NGX).out
+    assert [item["kind"] for item in yaml.safe_load_all(made)] == ["EndpointSlice"]
+    service = "\n---\n".join([(FIXTURES / "ngx" / "app.yaml").read_text(), made])
+    piped = rulegen("render", "-f", "-", "-f", f"{NGX}/node.yaml", stdin=service)
+    assert piped.out == rulegen("render", "-f", NGX).out
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("deploy/web", "must be KIND/NAME=N"),
+        ("pod/web=2", "must be KIND/NAME=N"),
+        ("deploy/web=-1", "must be KIND/NAME=N"),
+        ("ds/web=2", "one Pod on each node"),
+        ("deploy/web=100001", "more than 100000 Pods"),
+    ],
+)
+def test_scales_that_make_no_sense_are_refused(text: str, fault: str) -> None:
+    with pytest.raises(ValueError, match=fault):
+        scale(text)
+
+
+def test_a_workload_that_is_not_there_and_nodes_without_room_are_named() -> None:
+    with pytest.raises(ValueError, match="no Deployment default/x among the objects; found: Deployment/web"):
+        synthesize(cluster(workload("Deployment")), every=False, scales=[("Deployment", "x", 1)])
+    full = cluster(node("n1", "10.1.0.0/30"), workload("Deployment", replicas=3))
+    with pytest.raises(ValueError, match=r"node n1: pod CIDR 10.1.0.0/30 has no address left"):
+        synthesize(full, every=True)
+    with pytest.raises(ValueError, match="node n1: no spec.podCIDRs"):
+        synthesize(cluster(node("n1"), workload("Deployment")), every=True)
+
+
+@given(st.integers(0, 60), st.integers(24, 27), st.integers(1, 4))
+def test_every_synthetic_address_is_inside_its_nodes_pod_cidr_and_given_once(
+    replicas: int, length: int, count: int
+) -> None:
+    nodes = [node(f"n{i}", f"10.{i}.0.0/{length}") for i in range(count)]
+    objects = cluster(*nodes, workload("Deployment", replicas=replicas))
+    room = (2 ** (32 - length) - 3) * count
+    if replicas > room:
+        with pytest.raises(ValueError, match="no address left"):
+            synthesize(objects, every=True)
+        return
+    pods = synthesize(objects, every=True).cluster.pods
+    cidrs = {f"n{i}": ip_network(f"10.{i}.0.0/{length}") for i in range(count)}
+    assert len({pod.status.pod_ip for pod in pods}) == len(pods) == replicas
+    assert all(ip_address(pod.status.pod_ip) in cidrs[pod.spec.node_name] for pod in pods)
