@@ -91,7 +91,7 @@ def open_space(name: str, *, create: bool = False) -> Space:
     path = NETNS_FOLDER / name
     if os.geteuid() != 0:
         raise PermissionError(
-            f"namespace {name}: needs root; without it, `rulegen apply --create -- COMMAND` uses one of its own"
+            f"namespace {name}: needs root; without it, `rulegen apply --create -- COMMAND` makes one"
         )
     if not path.exists():
         if not create:
