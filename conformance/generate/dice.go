@@ -1,7 +1,6 @@
 package generate
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"strings"
@@ -46,11 +45,7 @@ func (d dice) within(prefix string) string {
 	return address.String()
 }
 
-// word is a DNS label, at times as long as one can be.
-func (d dice) word(stem string, index int) string {
-	name := fmt.Sprintf("%s-%d", stem, index)
-	if d.chance(6) {
-		name = fmt.Sprintf("%s-%s", name, strings.Repeat("long", 16))[:63]
-	}
-	return strings.TrimRight(name, "-")
+// long is a DNS label as long as one can be.
+func long(name string) string {
+	return strings.TrimRight((name + "-" + strings.Repeat("long", 16))[:63], "-")
 }

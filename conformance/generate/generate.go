@@ -25,12 +25,15 @@ type maker struct {
 	families []v1.IPFamily
 	node     scenario.Node
 	taken    taken
-	scenario *scenario.Scenario
+	// longNames is whether names are as long as they can be: those of chains and sets, and comments, are cut.
+	longNames bool
+	scenario  *scenario.Scenario
 }
 
 // Scenario is the one of that seed and index, for Kubernetes 1.minor: always the same, and valid.
 func Scenario(seed uint64, index int, mode string, minor int) (*scenario.Scenario, error) {
 	m := &maker{dice: newDice(seed, index), mode: mode, minor: minor, taken: newTaken()}
+	m.longNames = m.chance(8)
 	m.families = pick(m.dice, ipv4, ipv4, ipv6, both, both, both)
 	m.scenario = &scenario.Scenario{
 		Name:     fmt.Sprintf("g%d-%05d-%s", seed, index, mode),

@@ -12,11 +12,21 @@ var namespaces = []string{"default", "prod", "kube-system", "a-namespace", "n"}
 
 func ptr[T any](value T) *T { return &value }
 
+// name is the given one, at times made longer.
+func (m *maker) name(name string) string {
+	if m.longNames && m.chance(70) || m.chance(4) {
+		return long(name)
+	}
+	return name
+}
+
+func (m *maker) namespace() string { return m.name(pick(m.dice, namespaces...)) }
+
 // service is a Service as it is stored: with the addresses and node ports that the API server gave it.
 func (m *maker) service(index int) *v1.Service {
 	service := &v1.Service{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Service"},
-		ObjectMeta: metav1.ObjectMeta{Name: m.word("svc", index), Namespace: pick(m.dice, namespaces...)},
+		ObjectMeta: metav1.ObjectMeta{Name: m.name(fmt.Sprintf("svc-%d", index)), Namespace: m.namespace()},
 	}
 	switch pick(m.dice, 0, 0, 0, 0, 1, 1, 1, 2, 2, 2, 2, 3, 4) {
 	case 0:
@@ -89,7 +99,7 @@ func (m *maker) addPorts(service *v1.Service) {
 		}
 		seen[key] = true
 		if count > 1 || m.chance(50) {
-			port.Name = fmt.Sprintf("%s%d", pick(m.dice, "p", "p-", "http", "dns", "a-name-that-is-as-long-as-it-gets"), i)
+			port.Name = m.name(fmt.Sprintf("%s%d", pick(m.dice, "p", "p-", "http", "dns"), i))
 		}
 		switch m.IntN(4) {
 		case 0: // by default that of the port

@@ -120,6 +120,9 @@ func (m *maker) addReused(slice *discovery.EndpointSlice, running discovery.Endp
 
 func (m *maker) podAddress(family v1.IPFamily) string {
 	if family == v1.IPv6Protocol {
+		if m.longNames {
+			return m.within("2001:db8:1111:2222:3333:4444:5555::/112")
+		}
 		return m.within(pick(m.dice, "fd00:10:180::/64", "fd00:10:180::/122", "fd00:10:180::/122", "2001:db8:1::/120"))
 	}
 	return m.within(pick(m.dice, "10.180.0.0/16", "10.180.0.0/26", "10.180.0.0/26", "192.168.10.8/29"))

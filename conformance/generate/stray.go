@@ -40,7 +40,7 @@ func (m *maker) makeStraySlices() {
 }
 
 func (m *maker) stray(name string) *discovery.EndpointSlice {
-	slice := m.slice(pick(m.dice, namespaces...), name)
+	slice := m.slice(m.namespace(), name)
 	slice.AddressType = discovery.AddressTypeIPv4
 	slice.Ports = []discovery.EndpointPort{{Name: ptr(""), Port: ptr[int32](80), Protocol: ptr(v1.ProtocolTCP)}}
 	slice.Endpoints = []discovery.Endpoint{m.endpoint(m.podAddress(v1.IPv4Protocol), 0, 0)}
@@ -52,7 +52,7 @@ func (m *maker) stray(name string) *discovery.EndpointSlice {
 func (m *maker) makeLargeService() {
 	service := &v1.Service{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Service"},
-		ObjectMeta: metav1.ObjectMeta{Name: "huge", Namespace: pick(m.dice, namespaces...)},
+		ObjectMeta: metav1.ObjectMeta{Name: "huge", Namespace: m.namespace()},
 	}
 	m.addFamilies(service)
 	service.Spec.Ports = []v1.ServicePort{{Port: 80, Protocol: v1.ProtocolTCP}}
