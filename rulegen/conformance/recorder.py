@@ -40,9 +40,16 @@ class Recorder:
         return expected
 
 
-def recorded(program: Path, scenarios: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The cases of these scenarios, in their order. RuntimeError where one of them cannot be recorded."""
-    with subprocess.Popen([program, "record"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as recording:
+def recorded(
+    program: Path, scenarios: Iterable[Mapping[str, Any]], *options: str
+) -> Iterator[dict[str, Any]]:
+    """The cases of these scenarios, in their order. RuntimeError where one of them cannot be recorded.
+
+    With the option ``-keep-going`` such a case has an ``error`` instead; with ``-valid`` that is also one
+    whose objects the API server would refuse.
+    """
+    arguments = [str(program), "record", *options]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as recording:
         assert recording.stdin is not None
         assert recording.stdout is not None
         feeding = Thread(target=_feed, args=(recording.stdin, scenarios))
