@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import msgspec
 
+from rulegen.findings import Comparison, Facts, ServiceChange
+from rulegen.model import Family
 from rulegen.plan import Plan, ServicePort
 
 
@@ -78,6 +80,51 @@ class Backend(Protocol):
 
     def chain_names(self, ruleset: Any, port: ServicePort) -> Mapping[str, str]:
         """Endpoint address (``ip:port``) -> the chain or element that stands for it, where there is one."""
+
+
+class Change(Protocol):
+    """What turns one state into another: its text, empty (and false) where nothing has to be done."""
+
+    @property
+    def text(self) -> str: ...
+
+    def __bool__(self) -> bool: ...
+
+
+class Comparing(Backend, Protocol):
+    """The doors of a mode whose rules can be read back from a node.
+
+    A state is whatever ``state`` and ``read`` return for one family; other rooms do not look inside.
+    """
+
+    def state(self, ruleset: Any) -> Any:
+        """Compiled rules as the state of a node that has just these."""
+
+    def read(self, listings: Mapping[str, str], family: Family) -> Mapping[str, Any]:
+        """Listing (the command that printed it) -> the state that it tells; others are passed over.
+
+        Raises ValueError for a listing that cannot be read.
+        """
+
+    def diff(self, current: Any, desired: Any) -> Change:
+        """What makes ``desired`` of ``current``; foreign things are left alone."""
+
+    def summary(self, current: Any, desired: Any) -> list[ServiceChange]:
+        """The same in words, by service port."""
+
+    def compare(self, current: Any, desired: Any) -> Comparison:
+        """Whether a node (a state) is as it should be (a ruleset)."""
+
+    def facts(self, states: Sequence[Any]) -> Facts:
+        """What the states of a node, of both families where they are there, tell about it."""
+
+
+def comparing(mode: str) -> Comparing:
+    """The backend of a mode, whose rules can be read back. Raises ValueError where there is none."""
+    found = backend(mode)
+    if not hasattr(found, "compare"):
+        raise ValueError(f"rules of {mode} mode cannot be compared yet")
+    return cast(Comparing, found)
 
 
 def backend(mode: str) -> Backend:

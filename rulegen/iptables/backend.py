@@ -6,11 +6,18 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from rulegen.backend import Branch, Form, ShownRule
+from rulegen.findings import Comparison, Facts, ServiceChange
 from rulegen.iptables import show
+from rulegen.iptables.compare import compare, facts
 from rulegen.iptables.compile import compile_rules
+from rulegen.iptables.diff import diff
+from rulegen.iptables.dump import Dump, Transaction
+from rulegen.iptables.parse import read
 from rulegen.iptables.ruleset import Ruleset
-from rulegen.iptables.save import SAVE_FORMS
+from rulegen.iptables.save import SAVE_FORMS, as_dump
+from rulegen.iptables.summary import summary
 from rulegen.iptables.text import jumps, restore, restore_with_jumps
+from rulegen.model import Family
 from rulegen.plan import Plan, ServicePort
 
 
@@ -41,6 +48,24 @@ class Iptables:
 
     def chain_names(self, ruleset: Ruleset, port: ServicePort) -> Mapping[str, str]:
         return show.endpoint_chains(ruleset, port)
+
+    def state(self, ruleset: Ruleset) -> Dump:
+        return as_dump(ruleset)
+
+    def read(self, listings: Mapping[str, str], family: Family) -> Mapping[str, Dump]:
+        return read(listings, family)
+
+    def diff(self, current: Dump, desired: Dump) -> Transaction:
+        return diff(current, desired)
+
+    def summary(self, current: Dump, desired: Dump) -> list[ServiceChange]:
+        return summary(current, desired)
+
+    def compare(self, current: Dump, desired: Ruleset) -> Comparison:
+        return compare(current, desired)
+
+    def facts(self, states: Sequence[Dump]) -> Facts:
+        return facts(states)
 
 
 BACKEND = Iptables()

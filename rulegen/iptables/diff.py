@@ -7,15 +7,14 @@ Pure: both sides are dumps, compiled or read from a node; the result is input of
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Literal, TypeAlias
-
-import msgspec
 
 from rulegen.iptables.base import KUBELET_CHAIN, chain_line
+from rulegen.iptables.changes import Action, ChainChange, Listed, RuleChanges, sorted_out
 from rulegen.iptables.dump import BUILTIN, Dump, Section, Table, Transaction
-from rulegen.iptables.edit import Slot, commands, kept
+from rulegen.iptables.edit import Slot, commands, kept, replacements
 from rulegen.iptables.normal import normal, saved
 from rulegen.iptables.owned import (
+    CANARY,
     LAST_RULE,
     SHARED_CHAINS,
     has_kubelet,
@@ -25,28 +24,6 @@ from rulegen.iptables.owned import (
 )
 from rulegen.iptables.rule import read
 from rulegen.model import Family
-
-Action: TypeAlias = Literal["add", "rewrite", "edit", "delete", "jumps"]
-
-
-class ChainChange(msgspec.Struct, frozen=True, kw_only=True):
-    """What changes in one chain.
-
-    ``add``: the chain is new. ``rewrite``: it is emptied and filled again. ``edit``: single rules change.
-    ``delete``: kube-proxy's chain that nothing needs any more; where a rule of somebody else's still leads
-    to it, it is only emptied (``in_use``). ``jumps``: rules of kube-proxy's in a chain of the kernel's.
-    ``lost`` and ``gained`` are rules in normal form, each with its number in the chain (from 1, before and
-    after); a rule that only moves is in neither. ``lines`` are what does it.
-    """
-
-    table: str
-    chain: str
-    action: Action
-    lost: tuple[tuple[int, str], ...] = ()
-    gained: tuple[tuple[int, str], ...] = ()
-    moved: tuple[tuple[int, str], ...] = ()
-    lines: tuple[str, ...] = ()
-    in_use: bool = False
 
 
 def diff(current: Dump, desired: Dump) -> Transaction:
@@ -67,6 +44,7 @@ def changes(current: Dump, desired: Dump) -> list[ChainChange]:
         now = current.tables.get(table, {})
         wanted = desired.tables.get(table, {})
         found += _chains(table, now, wanted, current.family, kubelet=kubelet)
+        found += _canary(table, now)
         found += _jumps(table, now, wanted, current.family)
         found += _stale(table, now, wanted, current.family)
     return found
@@ -97,12 +75,12 @@ def _chains(table: str, now: Table, wanted: Table, family: Family, *, kubelet: b
             continue
         present = now.get(name)
         if present is None:
-            keys = [normal(rule, family) for rule in chain.rules]
+            rules = [saved(rule, family) for rule in chain.rules]
             yield ChainChange(
                 table=table,
                 chain=name,
                 action="add",
-                gained=tuple(enumerate(keys, 1)),
+                rules=RuleChanges(gained=tuple(enumerate(rules, 1))),
                 lines=_written(name, chain.rules),
             )
             continue
@@ -115,6 +93,19 @@ def _chains(table: str, now: Table, wanted: Table, family: Family, *, kubelet: b
         change = _edited(table, name, present.rules, rules, family)
         if change is not None:
             yield change
+
+
+def _canary(table: str, now: Table) -> Iterator[ChainChange]:
+    """kube-proxy's canary needs not be there, but nothing belongs into it."""
+    chain = now.get(CANARY)
+    if chain is not None and chain.rules:
+        yield ChainChange(
+            table=table,
+            chain=CANARY,
+            action="rewrite",
+            rules=RuleChanges(lost=tuple(enumerate(chain.rules, 1))),
+            lines=_written(CANARY, ()),
+        )
 
 
 def _written(name: str, rules: Sequence[str]) -> tuple[str, ...]:
@@ -139,44 +130,23 @@ def _edited(table: str, name: str, before: list[str], after: list[str], family: 
     if len(lines) > len(after):
         action, lines = "rewrite", _written(name, after)
     staying = {slot.place for slot in slots}
-    lost = [(i, key) for i, key in enumerate(old_keys, 1) if i - 1 not in staying]
-    gained = [(i, slot.key) for i, slot in enumerate(slots, 1) if slot.place is None]
-    moved = _both(lost, gained)
+    lost = {i: Listed(old_keys[i - 1], rule) for i, rule in enumerate(before, 1) if i - 1 not in staying}
+    gained = _new(slots, family)
     return ChainChange(
         table=table,
         chain=name,
         action=action,
-        lost=_less(lost, moved),
-        gained=_less(gained, moved),
-        moved=tuple(moved),
+        rules=sorted_out(lost, gained, None if shared else replacements(len(before), slots)),
         lines=tuple(lines),
     )
 
 
-def _both(lost: list[tuple[int, str]], gained: list[tuple[int, str]]) -> list[tuple[int, str]]:
-    """Rules that go at one place and come at another, with their old number."""
-    coming: dict[str, int] = {}
-    for _, key in gained:
-        coming[key] = coming.get(key, 0) + 1
-    found = []
-    for number, key in lost:
-        if coming.get(key):
-            coming[key] -= 1
-            found.append((number, key))
-    return found
-
-
-def _less(rules: list[tuple[int, str]], moved: list[tuple[int, str]]) -> tuple[tuple[int, str], ...]:
-    left: dict[str, int] = {}
-    for _, key in moved:
-        left[key] = left.get(key, 0) + 1
-    found = []
-    for number, key in rules:
-        if left.get(key):
-            left[key] -= 1
-        else:
-            found.append((number, key))
-    return tuple(found)
+def _new(slots: Iterable[Slot], family: Family) -> dict[int, Listed]:
+    return {
+        number: Listed(slot.key, saved(slot.text, family))
+        for number, slot in enumerate(slots, 1)
+        if slot.place is None
+    }
 
 
 def _in_order(old_keys: list[str], after: Sequence[str], new_keys: Sequence[str]) -> list[Slot]:
@@ -270,8 +240,11 @@ def _jumps(table: str, now: Table, wanted: Table, family: Family) -> Iterator[Ch
                 table=table,
                 chain=name,
                 action="jumps",
-                lost=tuple((place + 1, keys[place]) for place in surplus),
-                gained=tuple((i, slot.key) for i, slot in enumerate(slots, 1) if slot.place is None),
+                rules=sorted_out(
+                    {place + 1: Listed(keys[place], before[place]) for place in surplus},
+                    _new(slots, family),
+                    None,
+                ),
                 lines=tuple(lines),
             )
 
@@ -297,7 +270,7 @@ def _stale(table: str, now: Table, wanted: Table, family: Family) -> Iterator[Ch
                 table=table,
                 chain=name,
                 action="delete",
-                lost=tuple((i, normal(rule, family)) for i, rule in enumerate(rules, 1)),
+                rules=RuleChanges(lost=tuple(enumerate(rules, 1))),
                 lines=tuple(lines),
                 in_use=in_use,
             )

@@ -67,7 +67,7 @@ def commands(
     equal rule comes earlier it gives the number. ``replace`` allows ``-R``, which has only the number;
     without ``append`` even the last rule of a chain is inserted by its number.
     """
-    replaced = _replacements(len(before), wanted) if replace else {}
+    replaced = replacements(len(before), wanted) if replace else {}
     lines = [f"-R {chain} {place + 1} {wanted[index].text}" for place, index in sorted(replaced.items())]
     present = list(keys)
     for place, index in replaced.items():
@@ -97,7 +97,7 @@ def commands(
     return lines
 
 
-def _replacements(length: int, wanted: Sequence[Slot]) -> dict[int, int]:
+def replacements(length: int, wanted: Sequence[Slot]) -> dict[int, int]:
     """Present place -> wanted index: between two rules that stay, old ones give their places to new ones."""
     pairs: dict[int, int] = {}
     place = 0

@@ -67,6 +67,10 @@ KUBELET_RULES = (
 """What kubelet puts into KUBE-FIREWALL (the second one until 1.28)."""
 
 
+_ALL_PREFIXES = (*PREFIXES, "KUBE-XLB-")
+"""KUBE-XLB- was the prefix of what are now EXT and SVL chains, until 1.23."""
+
+
 def is_service_chain(name: str) -> bool:
     """Whether a chain is named like one of a Service: kube-proxy deletes those that no Service needs."""
     return name.startswith(PREFIXES)
@@ -74,7 +78,7 @@ def is_service_chain(name: str) -> bool:
 
 def is_owned(name: str) -> bool:
     """Whether a chain and all its rules are kube-proxy's, in any mode."""
-    return name in BASE_CHAINS or name.startswith(PREFIXES) or name == KUBELET_CHAIN
+    return name in BASE_CHAINS or name.startswith(_ALL_PREFIXES) or name == KUBELET_CHAIN
 
 
 def is_jump(rule: str, family: Family) -> bool:

@@ -7,7 +7,7 @@ that is what the loop over its lines is fast at. Nothing is looked at inside a r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from rulegen.iptables.dump import BUILTIN, USER, Chain, Dump, Section, Table, Transaction, Variant
 from rulegen.iptables.normal import normal
@@ -51,6 +51,27 @@ def parse_all(text: str, family: Family | None = None) -> list[Dump]:
         _read(dump, lines, first)
         given = key
     return list(dumps.values())
+
+
+_LISTINGS: Mapping[Family, tuple[str, ...]] = {
+    "IPv4": ("iptables-save", "iptables-save -c"),
+    "IPv6": ("ip6tables-save", "ip6tables-save -c"),
+}
+
+
+def read(listings: Mapping[str, str], family: Family) -> dict[str, Dump]:
+    """The listings of iptables-save among those of a node, by the command that printed them.
+
+    Raises ValueError (with the listing's name) for one that cannot be read.
+    """
+    found = {}
+    for name in _LISTINGS[family]:
+        if name in listings:
+            try:
+                found[name] = parse(listings[name], family)
+            except ValueError as fault:
+                raise ValueError(f"{name}: {fault}") from None
+    return found
 
 
 def parse_transaction(text: str) -> Transaction:
