@@ -136,13 +136,13 @@ def _but_for_old_comments(
         left.append(change)
     if commented:
         notes.append(
-            f"{family}: old comments in {_chains(commented)} (above 1,000 endpoints kube-proxy writes none, and"
-            " leaves those)"
+            f"{family}: old comments in {_chains(commented)} (above 1,000 endpoints kube-proxy writes none,"
+            " and leaves those)"
         )
     if unused:
         notes.append(
-            f"{family}: {_chains(unused)} of no Service that nothing leads to (above 1,000 endpoints kube-proxy"
-            " deletes such chains now and then only)"
+            f"{family}: {_chains(unused)} of no Service that nothing leads to (above 1,000 endpoints"
+            " kube-proxy deletes such chains now and then only)"
         )
     return left
 
