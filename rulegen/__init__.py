@@ -18,11 +18,13 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from rulegen import conformance
     from rulegen.api import compile, load, text
+    from rulegen.compiler import Compiler
     from rulegen.load.problems import LoadError, Problem
     from rulegen.model import Cluster, Node, ProxyConfig
 
 __all__ = [
     "Cluster",
+    "Compiler",
     "LoadError",
     "Node",
     "Problem",
@@ -35,6 +37,7 @@ __all__ = [
 
 _HOMES = {
     "Cluster": "rulegen.model",
+    "Compiler": "rulegen.compiler",
     "LoadError": "rulegen.load.problems",
     "Node": "rulegen.model",
     "Problem": "rulegen.load.problems",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import chain
 
 from rulegen.iptables.base import base
-from rulegen.iptables.fragment import Fragment, fragment, style
+from rulegen.iptables.fragment import Fragment, Style, fragment, style
 from rulegen.iptables.names import hashes
 from rulegen.iptables.ruleset import PortKey, Ruleset
 from rulegen.plan import Plan, PlannedPort
@@ -17,15 +18,19 @@ LARGE_CLUSTER_ENDPOINTS = 1000
 def compile_rules(plan: Plan) -> Ruleset:
     """The rules that kube-proxy programs in iptables mode; the same plan always gives the same bytes."""
     large = plan.endpoint_count > LARGE_CLUSTER_ENDPOINTS
-    look = style(plan.machine, comments=not large)
-    ports = plan.ports
+    fragments = compile_fragments(plan.ports, style(plan.machine, comments=not large))
+    return Ruleset(plan.machine.family, base(plan.machine), fragments, large)
+
+
+def compile_fragments(ports: Sequence[PlannedPort], look: Style) -> dict[PortKey, Fragment]:
+    """The fragments of service ports, all their names hashed together."""
     names = iter(hashes(chain.from_iterable(map(_hashed_texts, ports))))
     fragments: dict[PortKey, Fragment] = {}
     for planned in ports:
         own = next(names)
         endpoints = [next(names) for _ in planned.choice.reachable]
         fragments[planned.port.key] = fragment(planned, own, endpoints, look)
-    return Ruleset(plan.machine.family, base(plan.machine), fragments, large)
+    return fragments
 
 
 def _hashed_texts(planned: PlannedPort) -> list[str]:

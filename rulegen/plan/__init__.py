@@ -24,11 +24,13 @@ __all__ = [
     "PlannedPort",
     "ServicePort",
     "Topology",
+    "candidates",
     "choose",
     "machine",
     "plan",
     "service_ports",
     "skip_reason",
+    "slices_by_service",
 ]
 
 

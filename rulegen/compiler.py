@@ -1,0 +1,166 @@
+"""A compiled state that follows changes of the cluster: what did not change is never looked at again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeAlias
+
+from rulegen.collector import paused
+from rulegen.iptables.base import base
+from rulegen.iptables.compile import LARGE_CLUSTER_ENDPOINTS, compile_fragments
+from rulegen.iptables.dump import Transaction
+from rulegen.iptables.fragment import Fragment, style
+from rulegen.iptables.incremental import transition
+from rulegen.iptables.ruleset import PortKey, Ruleset
+from rulegen.model import Cluster, EndpointSlice, Family, Node, ProxyConfig, Service
+from rulegen.plan import PlannedPort, candidates, choose, machine, service_ports, slices_by_service
+from rulegen.plan.endpoints import SERVICE_NAME_LABEL
+from rulegen.versions import DEFAULT_VERSION, features
+
+ServiceKey: TypeAlias = tuple[str, str]
+"""Namespace and name of a Service."""
+ObjectKey: TypeAlias = tuple[str, str, str]
+"""Kind (``Service`` or ``EndpointSlice``), namespace and name."""
+
+
+class Compiler:
+    """The iptables rules of one node and family, kept up to date (kube-proxy 1.37).
+
+    An update costs what the changed Services cost, however large the cluster is. One thing does not: when the
+    number of endpoints crosses 1,000, kube-proxy drops or restores the comments of every rule, and so does
+    this.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        node: Node | None = None,
+        config: ProxyConfig | None = None,
+        version: str = DEFAULT_VERSION,
+        family: Family = "IPv4",
+    ) -> None:
+        self.family = family
+        self._config = config or ProxyConfig()
+        self._machine = machine(node or Node(), self._config, family)
+        self._features = features(version)
+        self._services: dict[ServiceKey, Service] = {}
+        self._slices: dict[ServiceKey, dict[str, EndpointSlice]] = {}
+        self._owners: dict[ServiceKey, ServiceKey] = {}
+        self._planned: dict[ServiceKey, dict[PortKey, PlannedPort]] = {}
+        self._fragments: dict[PortKey, Fragment] = {}
+        self._endpoints = 0
+        self._large = False
+        with paused():
+            for service in cluster.services:
+                self._services[service.metadata.namespace, service.metadata.name] = service
+            for piece in cluster.slices:
+                self._take_slice(piece)
+            for key in self._services:
+                self._replan(key)
+            self._large = self._endpoints > LARGE_CLUSTER_ENDPOINTS
+            self._fragments = self._compiled(self._planned)
+
+    @property
+    def ruleset(self) -> Ruleset:
+        """The whole state as it is now, in its fixed order; costs what the cluster's size costs."""
+        fragments = {key: self._fragments[key] for key in sorted(self._fragments)}
+        return Ruleset(self.family, base(self._machine), fragments, self._large)
+
+    def update(
+        self, changed: Iterable[Service | EndpointSlice] = (), removed: Iterable[ObjectKey] = ()
+    ) -> Transaction:
+        """Take in new, changed and removed objects (defaults applied, validated, as ``load`` gives them).
+
+        Returns what makes the kernel follow, for ``iptables-restore --noflush``; empty where no rule changes.
+        Raises ValueError for an object that cannot be in rules; the state is then as it was.
+        """
+        changed, removed = list(changed), list(removed)
+        for item in changed:
+            self._check(item)
+        for kind, namespace, name in removed:
+            if kind not in ("Service", "EndpointSlice"):
+                raise ValueError(f"{kind} {namespace}/{name}: no rule is made from this kind")
+        affected: set[ServiceKey] = set()
+        for item in changed:
+            affected |= self._take(item)
+        for kind, namespace, name in removed:
+            affected |= self._drop(kind, namespace, name)
+        return self._follow(affected)
+
+    def _check(self, item: Service | EndpointSlice) -> None:
+        """Refuse an object before it is taken in: what passes here cannot fail later."""
+        if isinstance(item, Service):
+            service_ports([item], self.family, self._config.feature_gates)
+            return
+        if item.address_type == self.family:
+            for port in item.ports or ():
+                candidates([item], port.name or "", port.protocol or "TCP", "")
+
+    def _take(self, item: Service | EndpointSlice) -> set[ServiceKey]:
+        if isinstance(item, Service):
+            key = (item.metadata.namespace, item.metadata.name)
+            self._services[key] = item
+            return {key}
+        return self._take_slice(item)
+
+    def _take_slice(self, piece: EndpointSlice) -> set[ServiceKey]:
+        name = (piece.metadata.namespace, piece.metadata.name)
+        affected = self._forget_slice(name)
+        owner = (piece.metadata.namespace, (piece.metadata.labels or {}).get(SERVICE_NAME_LABEL, ""))
+        self._slices.setdefault(owner, {})[piece.metadata.name] = piece
+        self._owners[name] = owner
+        return affected | {owner}
+
+    def _forget_slice(self, name: ServiceKey) -> set[ServiceKey]:
+        owner = self._owners.pop(name, None)
+        if owner is None:
+            return set()
+        self._slices[owner].pop(name[1], None)
+        return {owner}
+
+    def _drop(self, kind: str, namespace: str, name: str) -> set[ServiceKey]:
+        if kind == "Service":
+            self._services.pop((namespace, name), None)
+            return {(namespace, name)}
+        return self._forget_slice((namespace, name))
+
+    def _replan(self, key: ServiceKey) -> None:
+        """Plan one Service anew, and count its endpoints."""
+        for planned in self._planned.pop(key, {}).values():
+            self._endpoints -= len(planned.found)
+        service = self._services.get(key)
+        if service is None:
+            return
+        own = slices_by_service(self._slices.get(key, {}).values(), self.family).get(key, [])
+        node_name, zone = self._machine.node_name, self._machine.zone
+        ports: dict[PortKey, PlannedPort] = {}
+        for port in service_ports([service], self.family, self._config.feature_gates):
+            found = candidates(
+                own, port.port_name, port.protocol, node_name, node_hints=self._features.node_hints
+            )
+            ports[port.key] = PlannedPort(port, found, choose(port, found, node_name, zone))
+            self._endpoints += len(found)
+        if ports:
+            self._planned[key] = ports
+
+    def _compiled(self, planned: dict[ServiceKey, dict[PortKey, PlannedPort]]) -> dict[PortKey, Fragment]:
+        ports = [port for of_service in planned.values() for port in of_service.values()]
+        return compile_fragments(ports, style(self._machine, comments=not self._large))
+
+    def _follow(self, affected: set[ServiceKey]) -> Transaction:
+        stale = {key: self._fragments.get(key) for owner in affected for key in self._planned.get(owner, {})}
+        for owner in affected:
+            self._replan(owner)
+        large = self._endpoints > LARGE_CLUSTER_ENDPOINTS
+        if large != self._large:
+            # Comments come or go in the rules of every Service.
+            self._large = large
+            affected = set(self._planned)
+            stale |= dict(self._fragments)
+        fresh = self._compiled({owner: self._planned[owner] for owner in affected if owner in self._planned})
+        keys = sorted(stale.keys() | fresh.keys())
+        steps = [(stale.get(key), fresh.get(key)) for key in keys if stale.get(key) != fresh.get(key)]
+        for key in stale:
+            self._fragments.pop(key, None)
+        self._fragments.update(fresh)
+        return transition(steps)

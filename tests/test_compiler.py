@@ -1,0 +1,143 @@
+"""A cluster that changes: the compiler follows with the smallest transaction, and never loses its way."""
+
+from __future__ import annotations
+
+import random
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import rulegen
+from bench import clusters
+from rulegen.compiler import Compiler
+from rulegen.fake.iptables import Iptables
+from rulegen.iptables import compile_rules, restore
+from rulegen.load.scenario import Scenario, from_scenario
+from rulegen.model import Cluster, EndpointSlice, Family, Service
+from rulegen.plan import plan
+from tests.objects import CONFIG, NODE, cluster, endpoint, service, slice_of
+from tests.recorded import cases
+
+SCENARIOS = [from_scenario(case["scenario"]) for case in cases("1.37-iptables")]
+INDEXES = st.integers(0, len(SCENARIOS) - 1)
+
+
+def fresh(objects: Cluster, scenario: Scenario, family: Family) -> str:
+    return restore(compile_rules(plan(objects, scenario.node, scenario.config, family)))
+
+
+@settings(deadline=None, max_examples=40)
+@given(INDEXES, INDEXES, st.randoms(use_true_random=False))
+def test_after_any_changes_the_state_is_what_a_fresh_compile_makes(
+    first: int, second: int, chance: random.Random
+) -> None:
+    """Services and slices of two recorded clusters come and go, on a node of the first."""
+    start, other = SCENARIOS[first], SCENARIOS[second]
+    family = start.families[0]
+    objects: dict[tuple[str, str, str], Service | EndpointSlice] = {
+        (o.kind, o.metadata.namespace, o.metadata.name): o
+        for o in (*start.cluster.services, *start.cluster.slices)
+    }
+    compiler = Compiler(start.cluster, start.node, start.config, family=family)
+    kernel = Iptables()
+    kernel.restore(restore(compiler.ruleset), family)
+    pool = [*other.cluster.services, *other.cluster.slices]
+    for _ in range(6):
+        changed = chance.sample(pool, min(len(pool), chance.randint(0, 4)))
+        removed = chance.sample(sorted(objects), min(len(objects), chance.randint(0, 2)))
+        for item in changed:
+            objects[item.kind, item.metadata.namespace, item.metadata.name] = item
+        for key in removed:
+            objects.pop(key, None)
+        transaction = compiler.update(changed, removed)
+        if transaction:
+            kernel.restore(transaction.text, family, noflush=True)
+        now = Cluster(
+            services=tuple(o for o in objects.values() if isinstance(o, Service)),
+            slices=tuple(o for o in objects.values() if isinstance(o, EndpointSlice)),
+        )
+        expected = fresh(now, start, family)
+        assert restore(compiler.ruleset) == expected
+        wanted = Iptables()
+        wanted.restore(expected, family)
+        assert state(kernel, family) == state(wanted, family)
+
+
+def state(kernel: Iptables, family: Family) -> dict[str, dict[str, list[str]]]:
+    """Chains with their rules; those that Services share in any order, the node port jump last."""
+    shared = {"KUBE-SERVICES", "KUBE-NODEPORTS", "KUBE-EXTERNAL-SERVICES", "KUBE-PROXY-FIREWALL"}
+    found: dict[str, dict[str, list[str]]] = {}
+    for table, chains in kernel.dump(family).tables.items():
+        found[table] = {}
+        for name, chain in chains.items():
+            rules = chain.rules
+            if name in shared:
+                last = [rule for rule in rules if "this must be the last rule" in rule]
+                assert rules[len(rules) - len(last) :] == last
+                rules = sorted(rules)
+            found[table][name] = list(rules)
+    return found
+
+
+def test_a_pod_that_is_replaced_changes_its_own_service_only() -> None:
+    web, db = service("web"), service("db", ip="10.96.0.11")
+    compiler = Compiler(
+        cluster(web, db, slice_of(web, ["10.10.0.1", "10.10.0.2"]), slice_of(db, ["10.10.0.9"])), NODE, CONFIG
+    )
+    transaction = compiler.update([slice_of(web, ["10.10.0.1", "10.10.0.3"])])
+    assert "default/db" not in transaction.text
+    assert [section.table for section in transaction.sections] == ["nat"]
+    assert transaction.text.count("\n") == 8
+
+
+def test_a_change_that_no_rule_shows_gives_an_empty_transaction() -> None:
+    web = service()
+    piece = slice_of(web, ["10.10.0.1"])
+    compiler = Compiler(cluster(web, piece), NODE, CONFIG)
+    labelled = msgspec.structs.replace(
+        web, metadata=msgspec.structs.replace(web.metadata, annotations={"a": "b"})
+    )
+    assert not compiler.update([labelled, piece])
+    assert not compiler.update()
+
+
+def test_a_service_that_loses_its_last_endpoint_refuses_and_then_serves_again() -> None:
+    web = service()
+    compiler = Compiler(cluster(web, slice_of(web, ["10.10.0.1"])), NODE, CONFIG)
+    gone = compiler.update([slice_of(web, [endpoint("10.10.0.1", ready=False)])])
+    assert "-I KUBE-SERVICES" in gone.text and "-j REJECT" in gone.text and "-X KUBE-SVC-" in gone.text
+    back = compiler.update([slice_of(web, ["10.10.0.1"])])
+    assert "-D KUBE-SERVICES" in back.text and "-X" not in back.text
+
+
+def test_crossing_a_thousand_endpoints_rewrites_comments_and_nothing_else_does() -> None:
+    web, db = service("web"), service("db", ip="10.96.0.11")
+    many = [f"10.10.{i // 250}.{i % 250}" for i in range(1000)]
+    compiler = Compiler(cluster(web, db, slice_of(web, many), slice_of(db, [])), NODE, CONFIG)
+    crossing = compiler.update([slice_of(db, ["10.11.0.1"])])
+    assert compiler.ruleset.large and len(crossing.text) > 100_000
+    small = compiler.update([slice_of(db, ["10.11.0.2"])])
+    assert len(small.text) < 2000
+
+
+def test_one_changed_endpoint_in_a_large_cluster_takes_less_than_two_kilobytes() -> None:
+    compiler = Compiler(clusters.cluster(300, 10), clusters.NODE, clusters.CONFIG)
+    transaction = compiler.update([clusters.endpoint_slice(7, 10, shift=1)])
+    assert 0 < len(transaction.text) < 2048
+
+
+def test_a_bad_object_is_refused_and_changes_nothing() -> None:
+    web = service()
+    compiler = Compiler(cluster(web, slice_of(web, ["10.10.0.1"])), NODE, CONFIG)
+    before = restore(compiler.ruleset)
+    with pytest.raises(ValueError, match="no IP address"):
+        compiler.update([service("other", ip="10.96.0.9"), slice_of(web, ["10.0.0.1\nCOMMIT"])])
+    with pytest.raises(ValueError, match="no rule is made from this kind"):
+        compiler.update([service("other", ip="10.96.0.9")], [("Pod", "default", "web")])
+    assert restore(compiler.ruleset) == before
+
+
+def test_it_is_part_of_the_python_api() -> None:
+    assert rulegen.Compiler is Compiler
