@@ -25,7 +25,7 @@ _PRIORITIES = {
 }  # fmt: skip
 _UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 _TIME = re.compile(r"(\d+)([dhms])(?!s)")
-_BETWEEN_COMMAS = re.compile(r'(?:[^,"]|"[^"]*")+')
+BETWEEN_COMMAS = re.compile(r'(?:[^,"]|"[^"]*")+')
 
 
 class Listing(msgspec.Struct, frozen=True):
@@ -52,19 +52,19 @@ def read(text: str) -> Listing:
 # --- text
 
 
-class _Block(msgspec.Struct):
+class Block(msgspec.Struct):
     """A block of the text: what stands before its brace, its lines, the blocks inside."""
 
     line: int
     head: Sequence[str]
     lines: list[str] = msgspec.field(default_factory=list)
-    blocks: list[_Block] = msgspec.field(default_factory=list)
+    blocks: list[Block] = msgspec.field(default_factory=list)
 
 
 def _read_text(text: str) -> Listing:
     tables: dict[Family, Table] = {}
     foreign: list[str] = []
-    for block in _blocks(text):
+    for block in blocks(text):
         if len(block.head) != 3 or block.head[0] != "table":
             raise ListingError(block.line, f"expected a table, found {' '.join(block.head)!r}")
         _, family, name = block.head
@@ -75,9 +75,9 @@ def _read_text(text: str) -> Listing:
     return Listing(tables, tuple(foreign))
 
 
-def _blocks(text: str) -> Iterator[_Block]:
+def blocks(text: str) -> Iterator[Block]:
     """The outermost blocks."""
-    stack: list[_Block] = []
+    stack: list[Block] = []
     open_elements = False
     for number, raw in enumerate(text.splitlines(), 1):
         line = _without_handle(raw.strip())
@@ -98,7 +98,7 @@ def _blocks(text: str) -> Iterator[_Block]:
             stack[-1].lines.append(line)
             open_elements = not line.endswith("}")
         elif line.endswith("{"):
-            stack.append(_Block(number, line[:-1].split()))
+            stack.append(Block(number, line[:-1].split()))
         elif stack:
             stack[-1].lines.append(line)
         else:
@@ -112,7 +112,7 @@ def _without_handle(line: str) -> str:
     return before if found and handle.isdecimal() else line
 
 
-def _table(block: _Block, family: str) -> Table:
+def _table(block: Block, family: str) -> Table:
     chains: dict[str, Chain] = {}
     containers: dict[str, Container] = {}
     counters: list[str] = []
@@ -156,13 +156,13 @@ def seconds(text: str) -> int:
     return sum(int(number) * _UNITS[unit] for number, unit in _TIME.findall(text))
 
 
-def _container(kind: str, block: _Block) -> Container:
+def _container(kind: str, block: Block) -> Container:
     told: dict[str, str] = {}
     for line in block.lines:
         what, _, value = line.partition(" ")
         told[what] = value
     timeout = seconds(told.get("timeout", ""))
-    elements = [] if timeout else map(_element, _BETWEEN_COMMAS.findall(told.get("elements", "")[3:-1]))
+    elements = [] if timeout else map(_element, BETWEEN_COMMAS.findall(told.get("elements", "")[3:-1]))
     name = block.head[1]
     found = {key: Element(name, key, value, comment) for key, value, comment in elements}
     return Container(kind, told.get("type", ""), told.get("comment", "").strip('"'), timeout, found)

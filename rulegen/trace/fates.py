@@ -1,0 +1,126 @@
+"""What becomes of a connection: answered by an endpoint, refused, or never heard of again.
+
+This is the trace with a world around it in which every endpoint serves, and nobody else does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rulegen.iptables.dump import Dump
+from rulegen.iptables.parse import parse
+from rulegen.model import Family
+from rulegen.plan.addresses import join_host_port
+from rulegen.trace import ipsets, ipvs, nft_text, nftables
+from rulegen.trace.facts import Facts
+from rulegen.trace.host import Host, route
+from rulegen.trace.iptables import tables
+from rulegen.trace.node import Node
+from rulegen.trace.outcome import Outcome
+from rulegen.trace.packet import Packet, number, packet, shown
+
+Fate = list[Any]
+"""``[fate, masqueraded]``: ``IP:PORT``, ``refused`` or ``timeout``; masqueraded is None for these two."""
+
+DUMMY = "kube-ipvs0"
+
+
+def node_of_rules(
+    mode: str, family: Family, rules: Mapping[str, Any], node: Mapping[str, Any]
+) -> Callable[[Mapping[str, Any]], list[Fate]]:
+    """See :func:`rulegen.conformance.fates`."""
+    made = recorded_node(mode, family, rules, node)
+    served = _endpoints(mode, rules)
+
+    def tell(connection: Mapping[str, Any]) -> list[Fate]:
+        sent = _packet(made.host, connection)
+        if sent is None:
+            return [["refused", None]]
+        found: list[Fate] = []
+        for outcome in made.trace(sent, connection.get("interface") or ""):
+            told = fate(outcome, served)
+            if told not in found:
+                found.append(told)
+        return found
+
+    return tell
+
+
+def _packet(host: Host, connection: Mapping[str, Any]) -> Packet | None:
+    destination = connection["destination"]
+    source = connection.get("source")
+    if not source:
+        own = host.source_for(number(destination))
+        if own is None:
+            return None
+        source = shown(own, host.family)
+    return packet(source, destination, connection["port"], connection["protocol"])
+
+
+def fate(outcome: Outcome, served: frozenset[str] | set[str]) -> Fate:
+    """What the sender of a traced packet meets; ``served`` are the ``IP:PORT`` where somebody answers."""
+    match outcome.kind:
+        case "rejected" | "unreachable":
+            return ["refused", None]
+        case "dropped":
+            return ["timeout", None]
+        case "local" | "forwarded":
+            to = outcome.after.to_text
+            if outcome.endpoint or to in served:
+                return [to, outcome.masqueraded]
+            # A closed port of the node answers; an address that nobody has does not.
+            return ["refused" if outcome.kind == "local" else "timeout", None]
+    raise ValueError(f"{outcome.before}: {outcome.why}")
+
+
+def recorded_node(mode: str, family: Family, rules: Mapping[str, Any], node: Mapping[str, Any]) -> Node:
+    """A node with recorded rules. Raises ValueError for rules that cannot be read."""
+    interfaces = {device: list(addresses) for device, addresses in node["interfaces"].items()}
+    if "dummy" in rules:
+        bits = 32 if family == "IPv4" else 128
+        interfaces[DUMMY] = [f"{ip}/{bits}" for ip in rules["dummy"]]
+    ways = [
+        route(net, device) for net, device in node.get("routes", ()) if (":" in net) == (family == "IPv6")
+    ]
+    # kube-proxy sets it in iptables mode where node ports are to work on 127.0.0.1; where they are not, its
+    # rules take nothing for that address, and the setting makes no difference.
+    host = Host(family, interfaces, ways, route_localnet=mode == "iptables")
+    sets = (
+        ipsets.of_entries(rules.get("ipsets", {}), rules.get("setTypes", {})) if "ipsets" in rules else None
+    )
+    facts = Facts(host=host, sets=sets)
+    if "nft" in rules:
+        return Node(facts, bases=nftables.bases(nft_text.read(rules["nft"]), facts))
+    return Node(facts, tables(_dump(rules, family), facts), ipvs.of_recorded(rules.get("virtual", ())))
+
+
+def _dump(rules: Mapping[str, Any], family: Family) -> Dump:
+    """The restore text and what was ensured beside it, as one state."""
+    made: list[str] = []
+    jumps: list[str] = []
+    for step in rules.get("jumps", ()):
+        table, _, command = step.partition(" ")
+        (made if command.startswith("-N ") else jumps).append(f"*{table}\n{command}\nCOMMIT\n")
+    pieces = [*made, rules["restore"], *jumps]
+    return parse("".join(pieces), family)
+
+
+def _endpoints(mode: str, rules: Mapping[str, Any]) -> set[str]:
+    """The endpoints that rules know of."""
+    if mode == "ipvs":
+        return {
+            real.partition(" w=")[0]
+            for line in rules["virtual"]
+            for real in line.partition("[")[2].removesuffix("]").split(", ")
+        }
+    return {_end(match) for match in _TO.finditer(rules.get("restore") or rules["nft"])}
+
+
+_TO = re.compile(r"(?:--to-destination|dnat to) (\S+)|\d+ : ([0-9a-f.:]+) \. (\d+)")
+
+
+def _end(match: re.Match[str]) -> str:
+    whole, ip, port = match.groups()
+    return whole or join_host_port(ip, int(port))
