@@ -20,7 +20,11 @@ from rulegen.versions import DEFAULT_VERSION
 
 
 class Inputs(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything a command works on: read, checked, completed."""
+    """Everything a command works on: read, checked, completed.
+
+    ``assumed`` names the facts about the machine that nothing told: ``interfaces``, ``nfacct``,
+    ``conntrack``. A node's own dump may know them.
+    """
 
     cluster: Cluster
     node: Node
@@ -29,9 +33,10 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     namespace: str = "default"
     family: Family | None = None
+    assumed: frozenset[str] = frozenset()
 
-    def plan(self, family: Family) -> Plan:
-        return plan(self.cluster, self.node, self.config, family, self.version)
+    def plan(self, family: Family, service_cidrs: tuple[str, ...] | None = None) -> Plan:
+        return plan(self.cluster, self.node, self.config, family, self.version, service_cidrs)
 
     def primary(self) -> Family:
         """The family of the node's first address."""
@@ -144,6 +149,11 @@ def read(
     chosen_addresses = any(text not in ("primary", "all") for text in settings.node_port_addresses)
     if facts.interfaces_note and (settings.mode == "ipvs" or chosen_addresses):
         note(facts.interfaces_note)
+    told = {
+        "interfaces": not facts.interfaces_note,
+        "nfacct": nfacct is not None or node_file is not None,
+        "conntrack": liberal is not None or node_file is not None or facts.node.conntrack_tcp_be_liberal,
+    }
     return Inputs(
         cluster=completed.cluster,
         node=facts.node,
@@ -152,6 +162,7 @@ def read(
         version=version,
         namespace=namespace,
         family=wanted,
+        assumed=frozenset(name for name, known in told.items() if not known),
     )
 
 

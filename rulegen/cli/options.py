@@ -139,7 +139,7 @@ Scale = Annotated[
     ),
 ]
 
-_SHARED: dict[str, tuple[Any, Any]] = {
+SHARED: dict[str, tuple[Any, Any]] = {
     "files": (Files, None),
     "recursive": (Recursive, False),
     "strict": (Strict, False),
@@ -162,33 +162,55 @@ _SHARED: dict[str, tuple[Any, Any]] = {
 def takes_inputs(command: Callable[..., None], *, optional: bool = False) -> Callable[..., None]:
     """Give a command the options that say what to read, and what was read as its first argument.
 
-    The command's own parameters keep their place in front of the shared ones in its help. With ``optional``
-    the first argument is None where no file is named.
+    With ``optional`` the first argument is None where no file is named.
     """
-    own = list(inspect.signature(command).parameters.values())[1:]
-    shared = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-        for name, (annotation, default) in _SHARED.items()
-    ]
-    # The first parameter's type is known to type checkers only; the others are evaluated for typer.
-    own = [
-        parameter.replace(
-            kind=inspect.Parameter.KEYWORD_ONLY,
-            annotation=_evaluated(parameter.annotation, command),
-        )
-        for parameter in own
-    ]
 
-    @wraps(command)
-    def run(**values: Any) -> None:
+    def run(shared: dict[str, Any], values: dict[str, Any]) -> None:
         from rulegen.cli.inputs import read
 
-        shared = {name: values.pop(name) for name in _SHARED}
         command(None if optional and not shared["files"] else read(**shared), **values)
 
-    run.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]
-    run.__annotations__ = {p.name: p.annotation for p in (*own, *shared)}
-    return run
+    return _joined(command, run, tuple(SHARED), skip=1)
+
+
+def with_shared(command: Callable[..., None], *, without: tuple[str, ...] = ()) -> Callable[..., None]:
+    """Give a command the same options, but as values: a dictionary, as its keyword ``shared``."""
+    names = tuple(name for name in SHARED if name not in without)
+
+    def run(shared: dict[str, Any], values: dict[str, Any]) -> None:
+        command(**values, shared=shared)
+
+    return _joined(command, run, names, skip=0)
+
+
+def _joined(
+    command: Callable[..., None],
+    run: Callable[[dict[str, Any], dict[str, Any]], None],
+    names: tuple[str, ...],
+    skip: int,
+) -> Callable[..., None]:
+    """What typer sees of a command: its own parameters but the first ``skip``, then the shared ones."""
+    own = [
+        # Types that only type checkers know stand for parameters that typer does not see.
+        parameter.replace(annotation=_evaluated(parameter.annotation, command))
+        for parameter in list(inspect.signature(command).parameters.values())[skip:]
+        if parameter.name != "shared"
+    ]
+    shared = [
+        inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=SHARED[name][1], annotation=SHARED[name][0]
+        )
+        for name in names
+    ]
+    own = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
+
+    @wraps(command)
+    def joined(**values: Any) -> None:
+        run({name: values.pop(name) for name in names}, values)
+
+    joined.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]
+    joined.__annotations__ = {p.name: p.annotation for p in (*own, *shared)}
+    return joined
 
 
 def _evaluated(annotation: Any, command: Callable[..., None]) -> Any:

@@ -1,0 +1,129 @@
+"""The two sides of a comparison: manifests, a node's dump, or a namespace."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from rulegen.cli.inputs import Inputs, read
+from rulegen.dump import Listings, recognise
+from rulegen.dump import read as read_dump
+from rulegen.findings import Facts
+
+NAMESPACE = "netns:"
+SNIFFED = 1 << 16
+"""Bytes of a file that tell a dump from manifests."""
+
+
+class Side(msgspec.Struct, frozen=True, kw_only=True):
+    """One side: either what manifests ask for (``inputs``), or what a node has (``listings``)."""
+
+    name: str
+    inputs: Inputs | None = None
+    listings: Listings | None = None
+
+
+def open_side(name: str, options: Mapping[str, Any]) -> Side:
+    """Read a side. ``options`` are those of :func:`rulegen.cli.inputs.read`.
+
+    ``netns:NAME`` is a namespace; a file that looks like a dump, or an archive of ``rulegen collect``, is a
+    node; anything else is manifests. Raises LoadError, ValueError.
+    """
+    if name.startswith(NAMESPACE):
+        return Side(name=name, listings=_of_namespace(name.removeprefix(NAMESPACE)))
+    if _is_dump(name):
+        return Side(name=name, listings=read_dump(name))
+    return Side(name=name, inputs=read([name], **options))
+
+
+def _is_dump(name: str) -> bool:
+    path = Path(name)
+    if name == "-":
+        return False
+    if path.is_dir():
+        return any(file.name.endswith((".txt", ".save")) for file in path.iterdir() if file.is_file())
+    try:
+        with path.open("rb") as file:
+            start = file.read(SNIFFED)
+    except OSError:
+        return False
+    if start[:2] == b"\x1f\x8b" or start[257:262] == b"ustar":
+        return True
+    text = start.decode("utf-8", "replace")
+    if text.lstrip().startswith(("{", "[")):
+        # A cut-off JSON text is not JSON; its first words tell.
+        return '"nftables"' in text[:200] or '"ifname"' in text[:200]
+    return recognise(text) is not None
+
+
+def _of_namespace(name: str) -> Listings:
+    from rulegen.netns.space import CommandError, open_space
+
+    space = open_space(name)
+    found: dict[str, str] = {}
+    for command in (
+        "iptables-save",
+        "ip6tables-save",
+        "nft list ruleset",
+        "ipvsadm -Sn",
+        "ipset save",
+        "ip -j addr",
+    ):
+        try:
+            text = space.run(*command.split())
+        except CommandError:
+            continue
+        if text.strip():
+            found[command] = text
+    return found
+
+
+def mode_of(listings: Listings) -> str:
+    """The mode of the kube-proxy that programmed a node, as its listings tell."""
+    if any("kube-proxy" in text for name, text in listings.items() if name.startswith("nft ")):
+        return "nftables"
+    virtual = any(text.strip() for name, text in listings.items() if name.startswith("ipvsadm"))
+    if virtual or "KUBE-CLUSTER-IP" in listings.get("ipset save", ""):
+        return "ipvs"
+    return "iptables"
+
+
+def interfaces_of(listings: Listings) -> dict[str, tuple[str, ...]] | None:
+    """Device -> addresses, from ``ip -j addr``; None where that was not gathered.
+
+    kube-ipvs0 is kube-proxy's own and left out, as are link-local addresses.
+    """
+    text = listings.get("ip -j addr")
+    if text is None:
+        return None
+    found: dict[str, tuple[str, ...]] = {}
+    for link in json.loads(text):
+        if link.get("ifname") in (None, "kube-ipvs0"):
+            continue
+        found[link["ifname"]] = tuple(
+            f"{info['local']}/{info['prefixlen']}"
+            for info in link.get("addr_info", ())
+            if info.get("scope") != "link" and "local" in info
+        )
+    return found
+
+
+def as_node_says(inputs: Inputs, listings: Listings, facts: Facts) -> tuple[Inputs, list[str]]:
+    """What manifests ask for on the very node of a dump, and the facts that only the dump told."""
+    node, taken = inputs.node, []
+    interfaces = interfaces_of(listings)
+    if "interfaces" in inputs.assumed and interfaces is not None:
+        node = msgspec.structs.replace(node, interfaces=interfaces)
+        taken.append("the addresses of its interfaces")
+    if "nfacct" in inputs.assumed and facts.nfacct is not None:
+        node = msgspec.structs.replace(node, nfacct=facts.nfacct)
+        taken.append(f"nfacct counters ({'there' if facts.nfacct else 'none'})")
+    liberal = facts.conntrack_tcp_be_liberal
+    if "conntrack" in inputs.assumed and liberal is not None:
+        node = msgspec.structs.replace(node, conntrack_tcp_be_liberal=liberal)
+        taken.append(f"nf_conntrack_tcp_be_liberal ({int(liberal)})")
+    return msgspec.structs.replace(inputs, node=node), taken
