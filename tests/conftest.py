@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,10 @@ import pytest
 from tests.cli.running import Rulegen
 from tests.kernel import netns as namespaces
 from tests.uml import harness
+
+# Installed, the plugin is found by pytest itself; in a bare source tree it has to be named.
+INSTALLED = any(point.value == "rulegen.pytest_plugin" for point in entry_points(group="pytest11"))
+pytest_plugins = ["pytester"] if INSTALLED else ["pytester", "rulegen.pytest_plugin"]
 
 
 @pytest.fixture

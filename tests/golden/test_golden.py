@@ -1,0 +1,102 @@
+"""Golden files as a user's repository has them; our own fixtures are kept that way, too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rulegen.pytest_plugin import Golden
+from tests.conftest import INSTALLED
+
+NGX = Path(__file__).parent.parent.parent / "fixtures" / "ngx"
+PLUGINS = ["-p", "no:cacheprovider", *([] if INSTALLED else ["-p", "rulegen.pytest_plugin"])]
+NODE = {"name": "n1", "ips": ["192.168.10.1"], "interfaces": {"eth0": ["192.168.10.1/24"]}}
+
+
+def golden(request: pytest.FixtureRequest) -> Golden:
+    found: Golden = request.getfixturevalue("rulegen_golden")
+    return found
+
+
+@pytest.mark.parametrize("mode", ["iptables", "nftables"])
+def test_the_beginners_rules_are_those_of_the_golden_file(request: pytest.FixtureRequest, mode: str) -> None:
+    golden(request)(NGX, f"golden/ngx-{mode}.rules", node=NODE, mode=mode)
+
+
+def project(pytester: pytest.Pytester) -> None:
+    """A repository of a user: manifests, one test."""
+    pytester.mkdir("deploy")
+    for file in NGX.glob("*.yaml"):
+        (pytester.path / "deploy" / file.name).write_text(file.read_text())
+    pytester.makepyfile(
+        """
+        def test_rules(rulegen_golden):
+            rulegen_golden("deploy", "golden/rules.save", node={"name": "n1", "ips": ["192.168.10.1"]})
+        """
+    )
+
+
+def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> pytest.RunResult:
+    monkeypatch.delenv("CI", raising=False)
+    return pytester.runpytest(*PLUGINS, *arguments)
+
+
+def test_the_first_run_asks_for_the_file_and_an_update_writes_it(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project(pytester)
+    first = run(pytester, monkeypatch)
+    first.stdout.fnmatch_lines(["*golden/rules.save: no such golden file; pytest --update-golden writes it*"])
+    assert run(pytester, monkeypatch, "--update-golden").ret == 0
+    assert (pytester.path / "golden" / "rules.save").read_text().startswith("*filter\n")
+    assert run(pytester, monkeypatch).ret == 0
+
+
+def test_a_changed_manifest_fails_with_the_change_by_service(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project(pytester)
+    run(pytester, monkeypatch, "--update-golden")
+    pods = pytester.path / "deploy" / "pods.yaml"
+    pods.write_text(pods.read_text().replace("10.10.1.86", "10.10.1.90"))
+    failed = run(pytester, monkeypatch)
+    assert failed.ret == 1
+    failed.stdout.fnmatch_lines(
+        [
+            "*golden/rules.save: the rules of IPv4 have changed:*",
+            "*default/ngx-svc*",
+            "*- endpoint 10.10.1.86:80*",
+            "*+ endpoint 10.10.1.90:80*",
+        ]
+    )
+
+
+def test_a_nodes_own_dump_serves_as_a_golden_file(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel prints rules in another form; that is no difference."""
+    project(pytester)
+    run(pytester, monkeypatch, "--update-golden")
+    path = pytester.path / "golden" / "rules.save"
+    text = path.read_text()
+    assert "-s 10.10.0.232 -j KUBE-MARK-MASQ" in text
+    lines = []
+    for line in text.splitlines():
+        if " -s 10.10.0.232 -j KUBE-MARK-MASQ" in line:
+            chain = line.split()[1]
+            line = f'-A {chain} -s 10.10.0.232/32 -m comment --comment "default/ngx-svc" -j KUBE-MARK-MASQ'
+        lines.append(line)
+    path.write_text("\n".join(lines) + "\n")
+    assert run(pytester, monkeypatch).ret == 0
+
+
+def test_golden_files_are_never_written_in_ci(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project(pytester)
+    monkeypatch.setenv("CI", "true")
+    refused = pytester.runpytest(*PLUGINS, "--update-golden")
+    assert refused.ret != 0
+    refused.stderr.fnmatch_lines(["*--update-golden: refused where CI is set*"])
+    assert not (pytester.path / "golden").exists()
