@@ -22,7 +22,8 @@ class ShownRule(msgspec.Struct, frozen=True, kw_only=True):
     """One rule (or element, or virtual server) of a Service, with what it does in a few words.
 
     ``number`` is its place in the chain from 1, as ``iptables -L --line-numbers`` counts, or None where the
-    place has no meaning.
+    place has no meaning. ``line`` is the bare line of the mode's text form
+    where that is more than ``rule``.
     """
 
     table: str
@@ -30,6 +31,7 @@ class ShownRule(msgspec.Struct, frozen=True, kw_only=True):
     number: int | None
     rule: str
     note: str
+    line: str = ""
 
 
 class Branch(msgspec.Struct, frozen=True, kw_only=True):

@@ -74,7 +74,7 @@ def _print(inputs: Inputs, service: Service, output: str) -> None:
             continue
         rules = inputs.backend.show(ruleset, ports)
         if output == "raw":
-            text.append("".join(f"-A {rule.chain} {rule.rule}\n" for rule in rules))
+            text.append("".join(f"{rule.line or rule.rule}\n" for rule in rules))
         elif output == "notes":
             sections = _sections(rules)
             text.append(framed("show", headline=_headline(inputs, service, planned), sections=sections))

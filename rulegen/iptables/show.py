@@ -75,6 +75,7 @@ def rules(ruleset: Ruleset, ports: Collection[ServicePort]) -> list[ShownRule]:
                             number=number,
                             rule=rule,
                             note=note(chain, read(rule, ruleset.family)),
+                            line=f"-A {chain} {rule}",
                         )
                     )
     return shown

@@ -140,7 +140,12 @@ def _rules_of(
         if not (item.set in entries or _general(item, entries) or _own_drop(item, fragment)):
             continue
         yield ShownRule(
-            table=item.table, chain=item.chain, number=item.number, rule=item.text, note=note(item)
+            table=item.table,
+            chain=item.chain,
+            number=item.number,
+            rule=item.text,
+            note=note(item),
+            line=f"-A {item.chain} {item.text}",
         )
         if item.set in entries and item.set not in seen:
             seen.add(item.set)

@@ -61,6 +61,7 @@ def rules(ruleset: Ruleset, ports: Collection[ServicePort]) -> list[ShownRule]:
                     number=None,
                     rule=element.text,
                     note=f"{who_asks(port, element)}: {what_follows(element)}",
+                    line=f"add element {table} {element.container} {{ {element.text} }}",
                 )
                 for element in dict.fromkeys(fragment.elements)
                 if element.container == place
@@ -74,6 +75,7 @@ def rules(ruleset: Ruleset, ports: Collection[ServicePort]) -> list[ShownRule]:
                     number=number,
                     rule=rule,
                     note=note(read(rule, ruleset.base.words.ip), ends, affinity(fragment)),
+                    line=f"add rule {table} {chain} {rule}",
                 )
                 for chain, lines in own.items()
                 if chain.startswith(place)

@@ -143,3 +143,10 @@ def test_unknown_modes_families_and_forms_are_named_with_what_is_valid(rulegen: 
         done = rulegen("render", "-f", NGX, *arguments)
         assert (done.code, done.out) == (2, "")
         assert message in done.err
+
+
+def test_show_raw_prints_whole_lines_of_the_text_form_in_every_mode(rulegen: Rulegen) -> None:
+    for mode, forms in (("nftables", ["nft"]), ("ipvs", ["ipset", "ipvsadm", "restore"])):
+        whole = "".join(rulegen("render", "-f", NGX, "--mode", mode, "-o", form).out for form in forms)
+        for line in rulegen("show", "ngx-svc", "-f", NGX, "--mode", mode, "-o", "raw").out.splitlines():
+            assert line in whole.splitlines() or line.startswith("address add ")
