@@ -112,7 +112,8 @@ def _as_table(
         cells = [v.address, v.pod or "-", v.node or "-", v.zone or "-", _yes(v.cluster), _yes(v.local)]
         if wide:
             order = str(v.order) if v.order else "-"
-            cells += [_yes(v.internal), _yes(v.external), order, v.source or "-", chains.get(v.address, "-")]
+            chain = chains.get(v.address, "-") if v.order else "-"
+            cells += [_yes(v.internal), _yes(v.external), order, v.source or "-", chain]
         return [*cells, v.why]
 
     rows = [row(verdict) for verdict in port.verdicts]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from rulegen.model import Endpoint, EndpointSlice
+from rulegen.model.objects import EndpointPort
 from rulegen.plan.addresses import canonical, join_host_port
 from rulegen.plan.choice import Topology, local_endpoints
 from rulegen.plan.endpoints import HEADLESS_LABEL, SERVICE_NAME_LABEL, Candidate
@@ -62,10 +63,11 @@ def explain(plan: Plan, slices: Iterable[EndpointSlice], namespace: str, service
         and (piece.metadata.labels or {}).get(SERVICE_NAME_LABEL) == service
     ]
     own.sort(key=lambda piece: piece.metadata.name)
+    sources = {id(endpoint): piece.metadata.name for piece in own for endpoint in piece.endpoints or ()}
     explained = []
     for planned in plan.ports:
         if (planned.port.namespace, planned.port.service) == (namespace, service):
-            verdicts = _taken(plan, planned, own) + _passed_over(planned, own)
+            verdicts = _taken(plan, planned, sources) + _passed_over(planned, own, sources)
             explained.append(
                 PortVerdicts(
                     planned.port.name,
@@ -78,8 +80,7 @@ def explain(plan: Plan, slices: Iterable[EndpointSlice], namespace: str, service
     return explained
 
 
-def _taken(plan: Plan, planned: PlannedPort, own: Sequence[EndpointSlice]) -> list[Verdict]:
-    sources = {id(endpoint): piece.metadata.name for piece in own for endpoint in piece.endpoints or ()}
+def _taken(plan: Plan, planned: PlannedPort, sources: Mapping[int, str]) -> list[Verdict]:
     cluster = {c.address for c in planned.choice.cluster}
     local = {c.address for c in local_endpoints(planned.found)[0]}
     port = planned.port
@@ -109,38 +110,49 @@ def _why(plan: Plan, planned: PlannedPort, c: Candidate, *, in_cluster: bool, in
     port, choice = planned.port, planned.choice
     in_local = in_local and port.uses_local
     if in_cluster or in_local:
-        if c.ready:
-            return _limits(planned, c, in_cluster=in_cluster, in_local=in_local)
-        where = "on this node" if in_local and not in_cluster else "anywhere"
-        return f"terminating but still serving: nothing is ready {where}"
-    if not c.ready:
-        if c.terminating and c.serving:
-            return "terminating, and others are ready"
-        if c.terminating:
-            return "terminating, and no longer serving"
+        limits = _limits(plan, planned, c, in_cluster=in_cluster, in_local=in_local)
+        return "; ".join([_state_in_use(c, everywhere=in_cluster), *limits])
+    if not c.ready and not c.terminating:
         return "not ready, and not terminating"
-    if choice.topology is Topology.SAME_ZONE and port.uses_cluster:
+    if not c.ready and not c.serving:
+        return "terminating, and no longer serving"
+    if not port.uses_cluster and not c.local:
+        return f"policy Local, and it is {_elsewhere(c)}"
+    if not c.ready:
+        return f"terminating, and others {'' if port.uses_cluster else 'on this node '}are ready"
+    if choice.topology is Topology.SAME_ZONE:
         zones = ", ".join(sorted(c.zones or ()))
         return f"zone hints: this node is in {plan.machine.zone}, the endpoint is for {zones}"
-    if choice.topology is Topology.SAME_NODE and port.uses_cluster:
-        nodes = ", ".join(sorted(c.nodes or ()))
-        return f"node hints: this node is {plan.machine.node_name}, the endpoint is for {nodes}"
-    return _elsewhere(c)
+    nodes = ", ".join(sorted(c.nodes or ()))
+    return f"node hints: this node is {plan.machine.node_name}, the endpoint is for {nodes}"
 
 
-def _limits(planned: PlannedPort, c: Candidate, *, in_cluster: bool, in_local: bool) -> str:
+def _state_in_use(c: Candidate, *, everywhere: bool) -> str:
+    if not c.ready:
+        return (
+            f"terminating but still serving: nothing is ready {'anywhere' if everywhere else 'on this node'}"
+        )
+    if c.terminating:
+        return "marked ready though terminating, as publishNotReadyAddresses does"
+    if not c.serving:
+        return "marked ready though not serving, as publishNotReadyAddresses does"
+    return "ready"
+
+
+def _limits(plan: Plan, planned: PlannedPort, c: Candidate, *, in_cluster: bool, in_local: bool) -> list[str]:
     """For an endpoint in use: what it is not used for."""
     port = planned.port
     if in_cluster and port.uses_local and not in_local:
-        kinds = [
-            kind
-            for kind, limited in (("internal", port.internal_local), ("external", port.external_local))
-            if limited
-        ]
-        return f"ready; not for {' and '.join(kinds)} traffic: policy Local, {_elsewhere(c)}"
+        where = f"policy Local, {_elsewhere(c)}"
+        if port.internal_local and port.external_local:
+            # What the EXT chain sends to all endpoints under either policy.
+            pods = " and of pods" if plan.machine.detector is not None else ""
+            return [f"only for traffic of this node{pods} to external addresses: {where}"]
+        return [f"not for {'internal' if port.internal_local else 'external'} traffic: {where}"]
     if in_local and port.uses_cluster and not in_cluster:
-        return "ready; only for traffic under the policy Local: hints keep other traffic away"
-    return "ready"
+        reason = ": hints keep other traffic away" if c.ready else ""
+        return [f"only for traffic under the policy Local{reason}"]
+    return []
 
 
 def _elsewhere(c: Candidate) -> str:
@@ -148,34 +160,27 @@ def _elsewhere(c: Candidate) -> str:
     return f"on node {node}" if node else "on no node that is known"
 
 
-def _passed_over(planned: PlannedPort, own: Sequence[EndpointSlice]) -> list[Verdict]:
-    """Endpoints in the Service's slices that this port does not take up."""
-    port = planned.port
-    taken = {id(c.source): c.address for c in planned.found}
-    winners = {c.address: c for c in planned.found}
+def _passed_over(
+    planned: PlannedPort, own: Sequence[EndpointSlice], sources: Mapping[int, str]
+) -> list[Verdict]:
+    """Endpoints in the Service's slices, and addresses of endpoints, that this port does not take up."""
+    taken = {id(c.source) for c in planned.found}
+    winners = {c.address: c.source for c in planned.found}
     verdicts = []
     for piece in own:
         reason = _slice_reason(planned, piece)
-        served = [
-            p.port
-            for p in piece.ports or ()
-            if p.port and p.name == port.port_name and (p.protocol or "TCP") == port.protocol
-        ]
+        number = next((p.port or 0 for p in _matching(planned, piece) if p.port), 0)
         for endpoint in piece.endpoints or ():
+            addresses = list(endpoint.addresses)
             if id(endpoint) in taken:
-                continue
-            address = endpoint.addresses[0] if endpoint.addresses else ""
-            why = reason
-            if not why:
-                ip = canonical(address) or address
-                if not address:
-                    why = "no address"
-                else:
-                    address = join_host_port(ip, served[0] or 0)
-                    winner = winners.get(address)
-                    other = winner.source if winner else None
-                    why = f"the same address as {_pod(other) or 'another endpoint'}, which counts"
-            verdicts.append(
+                why = "kube-proxy uses the first address of an endpoint only"
+                addresses = [_with_port(address, number) for address in addresses[1:]]
+            elif reason or not addresses:
+                why, addresses = reason or "no address", addresses[:1] or [""]
+            else:
+                addresses = [_with_port(addresses[0], number)]
+                why = _outdone(endpoint, winners.get(addresses[0]), sources)
+            verdicts += [
                 Verdict(
                     address=address,
                     pod=_pod(endpoint),
@@ -190,8 +195,30 @@ def _passed_over(planned: PlannedPort, own: Sequence[EndpointSlice]) -> list[Ver
                     external=False,
                     why=why,
                 )
-            )
+                for address in addresses
+            ]
     return verdicts
+
+
+def _with_port(address: str, number: int) -> str:
+    return join_host_port(canonical(address) or address, number)
+
+
+def _outdone(endpoint: Endpoint, winner: Endpoint | None, sources: Mapping[int, str]) -> str:
+    """Why of two endpoints with one address the other counts."""
+    where = sources.get(id(winner), "")
+    place = f" in slice {where}" if where else ""
+    if _pod(winner) == _pod(endpoint):
+        return f"listed again{place}, and that counts"
+    return f"{_pod(winner) or 'another endpoint'}{place} has the same address, and counts"
+
+
+def _matching(planned: PlannedPort, piece: EndpointSlice) -> list[EndpointPort]:
+    """The ports of a slice that have the name and the protocol of the service port."""
+    port = planned.port
+    return [
+        p for p in piece.ports or () if p.name == port.port_name and (p.protocol or "TCP") == port.protocol
+    ]
 
 
 def _slice_reason(planned: PlannedPort, piece: EndpointSlice) -> str:
@@ -203,9 +230,7 @@ def _slice_reason(planned: PlannedPort, piece: EndpointSlice) -> str:
         return f"wrong family: {piece.address_type}, these are the {port.family} rules"
     if HEADLESS_LABEL in (piece.metadata.labels or {}):
         return f"its slice has the label {HEADLESS_LABEL}"
-    matching = [
-        p for p in piece.ports or () if p.name == port.port_name and (p.protocol or "TCP") == port.protocol
-    ]
+    matching = _matching(planned, piece)
     if not matching:
         wanted = f"{port.port_name or '(unnamed)'}/{port.protocol}"
         offered = ", ".join(f"{p.name or '(unnamed)'}/{p.protocol or 'TCP'}" for p in piece.ports or ())
@@ -225,7 +250,7 @@ def _summary(plan: Plan, planned: PlannedPort) -> str:
     if not found:
         return "No endpoint was found: connections are refused."
     ready = sum(c.ready for c in found)
-    parts = [f"{ready} of {len(found)} {'is' if len(found) == 1 else 'are'} ready"]
+    parts = [f"{ready} of {len(found)} {'is' if 1 in (ready, len(found)) else 'are'} ready"]
     if not choice.usable:
         return f"{parts[0]}: connections are refused."
     machine = plan.machine
@@ -256,8 +281,3 @@ def _unhonoured(found: Sequence[Candidate], zone: str) -> str:
     if not zone and not all(c.nodes for c in ready):
         return "this node has no zone label"
     return f"none is for this node or its zone ({zone or 'none'})"
-
-
-def with_chains(verdicts: Sequence[Verdict], chains: Mapping[str, str]) -> list[tuple[Verdict, str]]:
-    """Each verdict with the chain or element that stands for its endpoint, ``""`` where there is none."""
-    return [(v, chains.get(v.address, "") if v.order else "") for v in verdicts]
