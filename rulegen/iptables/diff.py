@@ -68,6 +68,26 @@ def transaction(changes: Iterable[ChainChange]) -> Transaction:
     return Transaction(tuple(sections))
 
 
+def removal(current: Dump) -> Transaction:
+    """What removes all that kube-proxy, in any mode, has put there.
+
+    KUBE-FIREWALL and the jumps to it stay where there is a kubelet, which has its own use for them. A chain
+    that a rule of somebody else's leads to is only emptied.
+    """
+    found = changes(current, Dump(family=current.family))
+    names = {CANARY} if has_kubelet(current) else {CANARY, KUBELET_CHAIN}
+    for table, chains in current.tables.items():
+        for name in BUILTIN.get(table, ()):
+            rules = chains[name].rules if name in chains else []
+            lines = tuple(f"-D {name} {r}" for r in rules if target_of(r, current.family) in names)
+            if lines:
+                found.append(ChainChange(table=table, chain=name, action="jumps", lines=lines))
+        for name in sorted(names & chains.keys()):
+            lines = (chain_line(name).rstrip(), f"-X {name}")
+            found.append(ChainChange(table=table, chain=name, action="delete", lines=lines))
+    return transaction(found)
+
+
 def _chains(table: str, now: Table, wanted: Table, family: Family, *, kubelet: bool) -> Iterator[ChainChange]:
     builtin = BUILTIN.get(table, ())
     for name, chain in wanted.items():
@@ -214,8 +234,10 @@ def _jumps(table: str, now: Table, wanted: Table, family: Family) -> Iterator[Ch
     """Jumps from the kernel's chains: those that are missing are put back, each below the one above it.
 
     kube-proxy looks for each jump and puts it first where it is not there; so one that stands anywhere is
-    left where it is, and rules of others keep their places.
+    left where it is, and rules of others keep their places. Where kube-proxy has no use for KUBE-FIREWALL
+    (ipvs), jumps to it are kubelet's.
     """
+    kubelets = KUBELET_CHAIN not in wanted
     for name in BUILTIN.get(table, ()):
         before = now[name].rules if name in now else []
         jumps = [rule for rule in (wanted[name].rules if name in wanted else ()) if is_jump(rule, family)]
@@ -227,7 +249,7 @@ def _jumps(table: str, now: Table, wanted: Table, family: Family) -> Iterator[Ch
             key = keys[place]
             if key in wanted_keys and key not in places:
                 places[key] = place
-            elif is_jump(rule, family):
+            elif is_jump(rule, family) and not (kubelets and target_of(rule, family) == KUBELET_CHAIN):
                 surplus.append(place)
             else:
                 foreign.append(Slot(rule, key, place))

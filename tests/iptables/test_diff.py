@@ -9,7 +9,7 @@ import pytest
 
 from rulegen.fake import Iptables
 from rulegen.iptables import Ruleset, compile_rules
-from rulegen.iptables.diff import changes, diff
+from rulegen.iptables.diff import changes, diff, removal
 from rulegen.iptables.dump import Chain, Dump, Transaction
 from rulegen.iptables.parse import parse
 from rulegen.iptables.save import as_dump
@@ -191,6 +191,35 @@ def test_what_kubelet_put_into_its_chain_stays() -> None:
     assert diff(node, as_dump(ruleset)) == Transaction()
     node.tables["filter"]["KUBE-FIREWALL"].rules.append("-j DROP")
     assert lines_of(diff(node, as_dump(ruleset)), "filter") == ["-D KUBE-FIREWALL -j DROP"]
+
+
+def test_all_that_kube_proxy_made_can_be_removed_and_only_that() -> None:
+    for ruleset in rulesets(every=20):
+        node = lived_in(programmed(ruleset), random.Random(4))
+        # Somebody else's rules that lead to kube-proxy's chains would keep these there.
+        for name, chain in node.tables["nat"].items():
+            if name == "MINE" or chain.policy != "-":
+                chain.rules = [rule for rule in chain.rules if not rule.startswith("-s ")]
+        kubelet = parse(node.text, node.family)
+        kubelet.tables["mangle"] = {"KUBE-IPTABLES-HINT": Chain()}
+        for has_kubelet, start in ((False, node), (True, kubelet)):
+            before = applied(start, Transaction())
+            after = applied(before, removal(before))
+            left = [name for table in after.tables.values() for name in table if name.startswith("KUBE-")]
+            rules = [rule for rules in ours(after).values() for rule in rules]
+            assert foreign(after) == {k: v for k, v in foreign(before).items() if k[1] != "KUBE-PROXY-CANARY"}
+            if not has_kubelet:
+                assert (left, rules) == ([], [])
+            else:
+                assert sorted(left) == ["KUBE-FIREWALL", "KUBE-IPTABLES-HINT"]
+                assert rules[:2] == ["-j KUBE-FIREWALL"] * 2
+
+
+def test_jumps_to_the_chain_of_kubelet_are_not_for_the_ipvs_mode_to_remove() -> None:
+    node = parse("*filter\n:KUBE-FIREWALL - [0:0]\n-A INPUT -j KUBE-FIREWALL\nCOMMIT\n", "IPv4")
+    assert diff(node, Dump(tables={"filter": {"KUBE-FORWARD": Chain()}})).text == (
+        "*filter\n:KUBE-FORWARD - [0:0]\nCOMMIT\n"
+    )
 
 
 def test_chains_of_another_mode_are_cleared_away() -> None:
