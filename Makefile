@@ -35,6 +35,7 @@ demo: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m bench
+	$(BIN)/python -m bench.dumps
 
 # The recorder over the proxiers of a Kubernetes release (conformance/README.md). Needs Go; minutes the first time.
 VERSION ?= 1.37.2

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
+from rulegen.collector import paused
 from rulegen.iptables.dump import BUILTIN, USER, Chain, Dump, Section, Table, Transaction, Variant
 from rulegen.iptables.normal import normal
 from rulegen.model import Family
@@ -40,6 +41,11 @@ def parse(text: str, family: Family | None = None) -> Dump:
 
 def parse_all(text: str, family: Family | None = None) -> list[Dump]:
     """All dumps of a text, one for each family and variant that the headers of iptables-save tell apart."""
+    with paused():
+        return _parse_all(text, family)
+
+
+def _parse_all(text: str, family: Family | None) -> list[Dump]:
     dumps: dict[tuple[Family, Variant | None], Dump] = {}
     given: tuple[Family, Variant | None] | None = (family, None) if family else None
     for first, lines, header in _blocks(text):
