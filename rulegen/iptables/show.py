@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 import msgspec
 
 from rulegen.backend import Branch, ShownRule
+from rulegen.iptables.base import JUMPS
 from rulegen.iptables.names import CLUSTER, ENDPOINT, EXTERNAL, FIREWALL, LOCAL, PREFIXES
 from rulegen.iptables.rule import read as read_parts
 from rulegen.iptables.ruleset import Ruleset
@@ -17,10 +18,12 @@ from rulegen.model import Family
 from rulegen.plan import ServicePort
 
 # A packet meets nat before filter: destinations are rewritten on the way in, filter sees the new ones.
+# In the filter table the jump that was made last stands first.
 _SHARED = {
     "nat": ("KUBE-SERVICES", "KUBE-NODEPORTS"),
-    "filter": ("KUBE-NODEPORTS", "KUBE-EXTERNAL-SERVICES", "KUBE-SERVICES", "KUBE-PROXY-FIREWALL"),
+    "filter": ("KUBE-PROXY-FIREWALL", "KUBE-NODEPORTS", "KUBE-SERVICES", "KUBE-EXTERNAL-SERVICES"),
 }
+_ANY = "any local address"
 _KINDS = (FIREWALL, EXTERNAL, CLUSTER, LOCAL, ENDPOINT)
 
 
@@ -51,6 +54,7 @@ def _plain(value: str) -> str:
 def rules(ruleset: Ruleset, ports: Collection[ServicePort]) -> list[ShownRule]:
     """All rules of these service ports: shared chains first, then their own, nat before filter."""
     numbers = _numbers(ruleset)
+    node = _node_port_addresses(ruleset)
     shown: list[ShownRule] = []
     for port in ports:
         fragment = ruleset.fragments.get(port.key)
@@ -74,7 +78,7 @@ def rules(ruleset: Ruleset, ports: Collection[ServicePort]) -> list[ShownRule]:
                             chain=chain,
                             number=number,
                             rule=rule,
-                            note=note(chain, read(rule, ruleset.family)),
+                            note=_note(table, chain, read(rule, ruleset.family), node),
                             line=f"-A {chain} {rule}",
                         )
                     )
@@ -109,34 +113,72 @@ def _in_order(table: str, chains: Collection[str]) -> list[str]:
     return sorted(chains, key=place)
 
 
-def note(chain: str, rule: Rule) -> str:
-    """What a rule of a service chain does, in a few words."""
+def _node_port_addresses(ruleset: Ruleset) -> str:
+    """The addresses whose packets come to KUBE-NODEPORTS, in words; empty where none do."""
+    found: list[str] = []
+    for line in ruleset.base.nat_tail.splitlines():
+        _, _, text = line[3:].partition(" ")
+        matches = read(text, ruleset.family).matches
+        if "--dst-type" in matches:
+            found.append(_ANY + (f" outside {matches['! -d']}" if "! -d" in matches else ""))
+        else:
+            found.append(matches["-d"])
+    shown = ", ".join(found[:3])
+    return f"{shown} and {len(found) - 3} more" if len(found) > 3 else shown
+
+
+def _note(table: str, chain: str, rule: Rule, node: str) -> str:
+    """What a rule of a service chain does, in a few words; ``node``: what comes to KUBE-NODEPORTS."""
     who = _who(rule)
+    if (table, chain) == ("nat", "KUBE-NODEPORTS") and "-d" not in rule.matches:
+        port = who.removeprefix("port ")
+        if " " in node or not node:
+            who = f"{node or 'no address leads here,'} :{port}"
+        else:
+            who = f"[{node}]:{port}" if ":" in node else f"{node}:{port}"
+    done = _done(chain, rule)
+    if rule.target in ("DROP", "REJECT"):
+        return f"{who}: {done}"
+    if rule.target == "KUBE-MARK-MASQ" and not chain.startswith(ENDPOINT):
+        return f"{who or 'everything'}: {done}"
+    if rule.target.startswith(PREFIXES) and not rule.target.startswith(ENDPOINT):
+        return f"{who or 'what comes this far'}: {done}"
+    return done
+
+
+def _done(chain: str, rule: Rule) -> str:
+    """What is done to the packets that a rule matches."""
     target = rule.target
     if target == "KUBE-MARK-MASQ":
         if chain.startswith(ENDPOINT):
             return "the endpoint reaches itself through the Service: masquerade, or it would answer itself"
-        return f"{who or 'all traffic'}: masquerade"
+        return "masquerade"
     if target == "DNAT":
         kept = ", and remember the client" if "--set" in rule.matches else ""
         return f"send to {rule.told['--to-destination']}{kept}"
     if target == "REJECT":
-        return f"{who}: refuse, {_reason(rule)}"
+        return f"refuse, {_reason(rule)}"
     if target == "DROP":
         if chain == "KUBE-PROXY-FIREWALL":
-            return f"{who}: drop what no source range let through"
-        return f"{who}: drop, {_reason(rule)}"
+            return "drop what no source range let through"
+        return f"drop, {_reason(rule)}"
     if target == "ACCEPT":
         return "let health checks of the load balancer in"
     if "--rcheck" in rule.matches:
         return f"a client seen here in the last {rule.matches['--seconds']} s stays at this endpoint"
     if "--probability" in rule.matches:
-        return f"{float(rule.matches['--probability']):.4%} of what comes this far"
+        return f"{_percent(float(rule.matches['--probability']), 4)} of what comes this far"
     if target.startswith(ENDPOINT):
         return "all that is left"
     if not target:
         return "the rest falls through, to be dropped in KUBE-PROXY-FIREWALL"
-    return f"{who or 'all the rest'}: go to {target}"
+    return f"go to {target}"
+
+
+def _percent(share: float, digits: int) -> str:
+    """A share with up to so many digits after the point."""
+    text = f"{share:.{digits}%}"
+    return f"{text[:-1].rstrip('0').rstrip('.')}%" if digits else text
 
 
 def _reason(rule: Rule) -> str:
@@ -166,7 +208,7 @@ def _who(rule: Rule) -> str:
     if "-d" in matches:
         ip = matches["-d"]
         return f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
-    return f"any local address :{port}"
+    return f"{_ANY} :{port}" if matches.get("--dst-type") == "LOCAL" else f"port {port}"
 
 
 def endpoint_chains(ruleset: Ruleset, port: ServicePort) -> Mapping[str, str]:
@@ -184,7 +226,7 @@ def tree(ruleset: Ruleset, ports: Sequence[ServicePort]) -> list[Branch]:
     """For each hook, the ways from the shared chains to the endpoints of these ports."""
     nat: list[Branch] = []
     node_ports: list[Branch] = []
-    refused: list[Branch] = []
+    filtered: dict[str, list[Branch]] = {}
     for port in ports:
         fragment = ruleset.fragments.get(port.key)
         if fragment is None:
@@ -206,15 +248,18 @@ def tree(ruleset: Ruleset, ports: Sequence[ServicePort]) -> list[Branch]:
         for line in fragment.filter_rules.splitlines():
             chain, _, text = line[3:].partition(" ")
             rule = read(text, ruleset.family)
-            refused.append(Branch(label=_who(rule), note=note(chain, rule), children=()))
+            filtered.setdefault(chain, []).append(Branch(label=_who(rule), note=_done(chain, rule)))
     branches: list[Branch] = []
     if node_ports:
-        nat.append(Branch(label="KUBE-NODEPORTS", note="any local address", children=tuple(node_ports)))
+        node = _node_port_addresses(ruleset) or "no address leads here"
+        nat.append(Branch(label="KUBE-NODEPORTS", note=node, children=tuple(node_ports)))
     if nat:
         services = Branch(label="KUBE-SERVICES", children=tuple(nat))
         branches.append(Branch(label="nat PREROUTING, OUTPUT", children=(services,)))
-    if refused:
-        branches.append(Branch(label="filter INPUT, FORWARD, OUTPUT", children=tuple(refused)))
+    for chain in _in_order("filter", filtered):
+        hooks = [jump.source for jump in JUMPS if (jump.table, jump.target) == ("filter", chain)]
+        inner = Branch(label=chain, children=tuple(filtered[chain]))
+        branches.append(Branch(label=f"filter {', '.join(hooks)}", children=(inner,)))
     return branches
 
 
@@ -240,7 +285,7 @@ def _chain_branch(chain: str, own: Mapping[str, list[Rule]], drawn: set[str]) ->
         if target.startswith(ENDPOINT):
             share = left * float(rule.matches.get("--probability", "1"))
             left -= share
-            children.append(_endpoint_branch(target, own, f"{share:.0%}" if share < 1 else "all"))
+            children.append(_endpoint_branch(target, own, _share(share)))
         elif target == "KUBE-MARK-MASQ":
             children.append(Branch(label=f"{_who(rule) or 'everything'}: masquerade"))
         elif target.startswith(PREFIXES):
@@ -253,6 +298,10 @@ def _chain_branch(chain: str, own: Mapping[str, list[Rule]], drawn: set[str]) ->
     sticky = next((rule.matches["--seconds"] for rule in rules if "--rcheck" in rule.matches), None)
     hint = f"a client stays at its endpoint for {sticky} s" if sticky else ""
     return Branch(label=chain, note=hint, children=tuple(children))
+
+
+def _share(share: float) -> str:
+    return "all" if share >= 1 else _percent(share, 0 if share >= 0.0995 else 1 if share >= 0.00995 else 2)
 
 
 def _endpoint_branch(chain: str, own: Mapping[str, list[Rule]], share: str) -> Branch:

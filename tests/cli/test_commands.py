@@ -23,7 +23,7 @@ nat PREROUTING, OUTPUT
    │     ├─  50%  KUBE-SEP-N357PXV6D5FPH3DQ  -> 10.10.0.232:80  (pod ngx-dep-1, node n1)
    │     └─  50%  KUBE-SEP-XWG4OMELOYUSY7NQ  -> 10.10.1.86:80  (pod ngx-dep-2, node n2)
    └─ KUBE-NODEPORTS         any local address
-      └─ any local address :30651/tcp   node port
+      └─ port 30651/tcp   node port
          └─ KUBE-EXT-DQYKF4NVSQPF2JO7
             ├─ everything: masquerade
             └─ KUBE-SVC-DQYKF4NVSQPF2JO7   as above
