@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection
 from rulegen.iptables.dump import BUILTIN, USER, Chain, Dump, Table, Variant
 from rulegen.iptables.options import TARGETS
 from rulegen.iptables.parse import numbered, position
-from rulegen.iptables.rule import Rule, read, write
+from rulegen.iptables.rule import Rule, read, target_of, write
 from rulegen.iptables.save import as_saved
 from rulegen.model import FAMILIES, Family
 
@@ -166,7 +166,7 @@ class _Section:
         leads_to: dict[str, list[str]] = {}
         special: dict[str, set[str]] = {}
         for name, chain in self.chains.items():
-            targets = {target(rule) for rule in chain.rules}
+            targets = {target_of(rule) for rule in chain.rules}
             leads_to[name] = [each for each in targets if each in self.chains]
             special[name] = {each for each in targets if each in _HOOKS}
         for start in self.builtin:
@@ -291,7 +291,7 @@ class _Section:
         if name in self.builtin:
             return  # nf_tables lets it go, and iptables makes it again before anything is seen of that
         for other in self.chains.values():
-            if any(name in rule and target(rule) == name for rule in other.rules):
+            if any(name in rule and target_of(rule) == name for rule in other.rules):
                 raise ValueError(f"chain {name} is in use")
         del self.chains[name]
 
@@ -312,11 +312,3 @@ class _Section:
 
     def _zero(self, name: str, rest: str) -> None:
         self._chain(name)
-
-
-def target(rule: str) -> str:
-    """The target of a rule as iptables-save prints it; empty where there is none."""
-    if rule.startswith(("-j ", "-g ")):
-        return rule[3:].partition(" ")[0]
-    at = max(rule.rfind(" -j "), rule.rfind(" -g "))
-    return rule[at + 4 :].partition(" ")[0] if at >= 0 else ""

@@ -8,13 +8,14 @@ comment too many nor always deletes chains that nothing leads to.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+from rulegen.collector import paused
 from rulegen.findings import Comparison, Facts, Finding
 from rulegen.iptables import effects
 from rulegen.iptables.base import INVALID_COUNTER, LOCALHOST_COUNTER
 from rulegen.iptables.changes import ChainChange
-from rulegen.iptables.diff import changes, target_of
+from rulegen.iptables.diff import changes
 from rulegen.iptables.dump import BUILTIN, Dump
 from rulegen.iptables.names import ENDPOINT, PREFIXES
 from rulegen.iptables.normal import normal
@@ -26,7 +27,7 @@ from rulegen.iptables.owned import (
     is_owned,
     is_service_chain,
 )
-from rulegen.iptables.rule import Rule, read, write
+from rulegen.iptables.rule import Rule, read, target_of, write
 from rulegen.iptables.ruleset import Ruleset
 from rulegen.iptables.save import as_dump
 from rulegen.iptables.views import NOBODY, PortName, label, parsed, port_of, views
@@ -44,14 +45,20 @@ _ACTORS = (
 
 def compare(current: Dump, desired: Ruleset) -> Comparison:
     """What differs on a node; raises ValueError where the families differ."""
+    with paused():
+        return _compare(current, desired)
+
+
+def _compare(current: Dump, desired: Ruleset) -> Comparison:
     wanted = as_dump(desired)
     found = changes(current, wanted)
     notes: list[str] = []
+    leads = _leading_to(current, {change.chain for change in found if change.action == "delete"})
     if desired.large:
-        found = _but_for_old_comments(current, wanted, found, notes)
+        found = _but_for_old_comments(current, wanted, found, leads, notes)
     findings: list[Finding] = []
     if found:
-        told = _Teller(current, wanted)
+        told = _Teller(current, wanted, leads)
         for change in found:
             findings += told.findings(change)
     notes += _ahead_of_jumps(current)
@@ -86,7 +93,7 @@ def foreign(dump: Dump) -> dict[str, int]:
             if name in BUILTIN.get(table, ()):
                 for rule in chain.rules:
                     if not is_jump(rule, dump.family):
-                        actor = _actor(target_of(rule, dump.family))
+                        actor = _actor(target_of(rule))
                         counts[actor] = counts.get(actor, 0) + 1
             elif chain.rules and not is_owned(name) and name != CANARY and name not in KUBELET_CHAINS:
                 counts[_actor(name)] = counts.get(_actor(name), 0) + len(chain.rules)
@@ -104,25 +111,28 @@ def _ahead_of_jumps(current: Dump) -> Iterator[str]:
             ahead: dict[str, None] = {}
             for rule in current.rules(table, name):
                 if not is_jump(rule, family):
-                    ahead[target_of(rule, family) or "a rule without target"] = None
+                    ahead[target_of(rule) or "a rule without target"] = None
                     continue
                 if ahead:
                     others = ", ".join(ahead)
                     yield (
                         f"{family} {table} {name}: {others} {'is' if len(ahead) == 1 else 'are'} ahead of"
-                        f" {target_of(rule, family)} (kube-proxy leaves that as it is)"
+                        f" {target_of(rule)} (kube-proxy leaves that as it is)"
                     )
                     break
 
 
 def _but_for_old_comments(
-    current: Dump, wanted: Dump, found: Sequence[ChainChange], notes: list[str]
+    current: Dump,
+    wanted: Dump,
+    found: Sequence[ChainChange],
+    leads: Mapping[str, list[str]],
+    notes: list[str],
 ) -> list[ChainChange]:
     """Without the chains in which a large cluster has only comments left over, or that nothing leads to."""
     family = current.family
     commented, unused = 0, 0
     left = []
-    leads = _leading_to(current, {change.chain for change in found if change.action == "delete"})
     for change in found:
         if is_service_chain(change.chain) and change.table == "nat":
             if change.action == "delete" and not leads.get(change.chain):
@@ -161,18 +171,17 @@ def _bare(rule: str, family: Family) -> str:
     return write(parts, family)
 
 
-def _leading_to(dump: Dump, names: set[str]) -> dict[str, list[str]]:
-    """Chain -> the chains of the nat table that have a rule leading to it, its own kind aside."""
+def _leading_to(dump: Dump, names: Collection[str]) -> dict[str, list[str]]:
+    """Chain -> the chains that have a rule leading to it, other ones of ``names`` aside."""
     found: dict[str, list[str]] = {}
     if not names:
         return found
-    for name, chain in dump.tables.get("nat", {}).items():
-        if name in names:
-            continue
-        for rule in chain.rules:
-            if " KUBE-" in rule:
-                target = target_of(rule, dump.family)
-                if target in names:
+    for chains in dump.tables.values():
+        for name, chain in chains.items():
+            if name in names:
+                continue
+            for rule in chain.rules:
+                if " KUBE-" in rule and (target := target_of(rule)) in names:
                     found.setdefault(target, []).append(name)
     return found
 
@@ -180,8 +189,9 @@ def _leading_to(dump: Dump, names: set[str]) -> dict[str, list[str]]:
 class _Teller:
     """Puts changes into words; knows both states, the node's and the wanted one."""
 
-    def __init__(self, current: Dump, wanted: Dump) -> None:
+    def __init__(self, current: Dump, wanted: Dump, leads: Mapping[str, list[str]]) -> None:
         self.family = current.family
+        self.leads = leads
         self.current, self.wanted = current, wanted
         self.is_now, self.should_be = views(current), views(wanted)
         # A chain that does not translate any more is still known as that of its endpoint.
@@ -288,7 +298,7 @@ class _Teller:
     def _stale(self, change: ChainChange) -> Finding:
         chain = change.chain
         count = len(change.rules.lost)
-        from_where = _leading_to(self.current, {chain}).get(chain, [])
+        from_where = self.leads.get(chain, [])
         effect = "nothing leads to it: no effect on traffic"
         if from_where:
             sources = list(dict.fromkeys(from_where))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
+from rulegen.collector import paused
 from rulegen.iptables.base import KUBELET_CHAIN, chain_line
 from rulegen.iptables.changes import Action, ChainChange, Listed, RuleChanges, sorted_out
 from rulegen.iptables.dump import BUILTIN, Dump, Section, Table, Transaction
@@ -22,7 +23,7 @@ from rulegen.iptables.owned import (
     is_owned,
     of_kubelet,
 )
-from rulegen.iptables.rule import read
+from rulegen.iptables.rule import target_of
 from rulegen.model import Family
 
 
@@ -38,6 +39,11 @@ def changes(current: Dump, desired: Dump) -> list[ChainChange]:
     """The same, chain by chain: tables in the order of ``desired``, chains in its order, stale ones last."""
     if current.family != desired.family:
         raise ValueError(f"{current.family} and {desired.family} rules cannot be compared")
+    with paused():
+        return _changes(current, desired)
+
+
+def _changes(current: Dump, desired: Dump) -> list[ChainChange]:
     found: list[ChainChange] = []
     kubelet = has_kubelet(current)
     for table in [*desired.tables, *(t for t in current.tables if t not in desired.tables)]:
@@ -79,7 +85,7 @@ def removal(current: Dump) -> Transaction:
     for table, chains in current.tables.items():
         for name in BUILTIN.get(table, ()):
             rules = chains[name].rules if name in chains else []
-            lines = tuple(f"-D {name} {r}" for r in rules if target_of(r, current.family) in names)
+            lines = tuple(f"-D {name} {r}" for r in rules if target_of(r) in names)
             if lines:
                 found.append(ChainChange(table=table, chain=name, action="jumps", lines=lines))
         for name in sorted(names & chains.keys()):
@@ -249,7 +255,7 @@ def _jumps(table: str, now: Table, wanted: Table, family: Family) -> Iterator[Ch
             key = keys[place]
             if key in wanted_keys and key not in places:
                 places[key] = place
-            elif is_jump(rule, family) and not (kubelets and target_of(rule, family) == KUBELET_CHAIN):
+            elif is_jump(rule, family) and not (kubelets and target_of(rule) == KUBELET_CHAIN):
                 surplus.append(place)
             else:
                 foreign.append(Slot(rule, key, place))
@@ -307,16 +313,7 @@ def _led_to(table: str, now: Table, names: Collection[str], family: Family) -> s
             continue
         for rule in chain.rules:
             if " KUBE-" in rule and not (name in builtin and is_jump(rule, family)):
-                target = target_of(rule, family)
+                target = target_of(rule)
                 if target in names:
                     found.add(target)
     return found
-
-
-def target_of(rule: str, family: Family) -> str:
-    """The target of a rule; empty where it has none, or is no rule."""
-    try:
-        target = read(rule, family).target
-    except ValueError:
-        return ""
-    return target.name if target is not None else ""

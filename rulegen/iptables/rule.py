@@ -212,6 +212,26 @@ def _owner(rule: Rule, current: Part | None, token: str) -> tuple[Part, Option |
     return current, None
 
 
+def target_of(text: str) -> str:
+    """The target of a rule (a chain or an extension) by its text alone; empty where it has none."""
+    at = max(text.rfind(" -j "), text.rfind(" -g "))
+    if at < 0:
+        if not text.startswith(("-j ", "-g ")):
+            return _target_read(text) if "--jump" in text or "--goto" in text else ""
+        at = -1
+    rest = text[at + 4 :]
+    # A prefix for a log may hold anything, and comes after the target.
+    return _target_read(text) if '"' in rest else rest.partition(" ")[0]
+
+
+def _target_read(text: str) -> str:
+    try:
+        target = read(text, "IPv4").target
+    except ValueError:
+        return ""
+    return target.name if target is not None else ""
+
+
 def write(rule: Rule, family: Family) -> str:
     """The rule as iptables-save of 1.8 prints it, without ``-A CHAIN``."""
     pieces = [rule.fields[name].text for name in _ORDER if name in rule.fields]
