@@ -110,6 +110,27 @@ def read(
     namespace: str = "default",
     synthesize: bool = False,
     scales: Sequence[str] | None = None,
+    **about: Any,
+) -> Inputs:
+    """Read what a command needs; ``about`` is what :func:`assemble` takes. Raises LoadError, ValueError."""
+    with paused():
+        loaded = read_objects(files, recursive=recursive, strict=strict, namespace=namespace)
+        cluster = loaded.cluster
+        if synthesize or scales:
+            cluster = _with_pods(cluster, every=synthesize, scales=scales or (), namespace=namespace)
+        completed = complete(cluster)
+    _note_sources(completed.sources)
+    inputs, notes = assemble(completed.cluster, strict=strict, namespace=namespace, **about)
+    for text in notes:
+        note(text)
+    return inputs
+
+
+def assemble(
+    cluster: Cluster,
+    *,
+    strict: bool = False,
+    namespace: str = "default",
     mode: str | None = None,
     family: str | None = None,
     node: str | None = None,
@@ -120,21 +141,17 @@ def read(
     liberal: bool | None = None,
     config: str | None = None,
     version: str = DEFAULT_VERSION,
-) -> Inputs:
-    """Read what a command needs. Raises LoadError, ValueError."""
+) -> tuple[Inputs, list[str]]:
+    """Join a cluster with the node and the configuration that options name; and what was assumed.
+
+    Raises LoadError, ValueError.
+    """
     wanted = None if family is None else family_named(family)
-    with paused():
-        loaded = read_objects(files, recursive=recursive, strict=strict, namespace=namespace)
-        cluster = loaded.cluster
-        if synthesize or scales:
-            cluster = _with_pods(cluster, every=synthesize, scales=scales or (), namespace=namespace)
-        completed = complete(cluster)
-    _note_sources(completed.sources)
-    configuration = completed.cluster.proxy_configuration
+    configuration = cluster.proxy_configuration
     if config is not None:
         configuration = load_configuration(config, strict=strict).cluster.proxy_configuration
     facts = node_facts(
-        completed.cluster,
+        cluster,
         file=node_file,
         name=node,
         ips=node_ips or (),
@@ -143,19 +160,18 @@ def read(
         nfacct=nfacct,
         configuration=configuration,
     )
-    for text in facts.notes:
-        note(text)
+    notes = list(facts.notes)
     settings = proxy_config(configuration, mode)
     chosen_addresses = any(text not in ("primary", "all") for text in settings.node_port_addresses)
     if facts.interfaces_note and (settings.mode == "ipvs" or chosen_addresses):
-        note(facts.interfaces_note)
+        notes.append(facts.interfaces_note)
     told = {
         "interfaces": not facts.interfaces_note,
         "nfacct": nfacct is not None or node_file is not None,
         "conntrack": liberal is not None or node_file is not None or facts.node.conntrack_tcp_be_liberal,
     }
-    return Inputs(
-        cluster=completed.cluster,
+    inputs = Inputs(
+        cluster=cluster,
         node=facts.node,
         config=settings,
         backend=backend(settings.mode),
@@ -164,6 +180,7 @@ def read(
         family=wanted,
         assumed=frozenset(name for name, known in told.items() if not known),
     )
+    return inputs, notes
 
 
 def _with_pods(cluster: Cluster, *, every: bool, scales: Sequence[str], namespace: str) -> Cluster:

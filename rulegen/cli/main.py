@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from rulegen.cli import collect, diff, endpoints, explain, render, show, validate, watch, whose
+from rulegen.cli import collect, diff, endpoints, explain, kubectl, render, show, validate, watch, whose
 
 app = typer.Typer(
     name="rulegen",
@@ -18,7 +18,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 
-for _module in (render, show, explain, diff, endpoints, validate, whose, collect, watch):
+for _module in (render, show, explain, diff, endpoints, kubectl, validate, whose, collect, watch):
     _module.register(app)
 
 

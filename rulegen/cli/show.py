@@ -118,6 +118,20 @@ def _headline(inputs: Inputs, service: Service, planned: list[PlannedPort]) -> s
     return "  ".join(parts) + f"   {where}"
 
 
+def tree_of(inputs: Inputs, service: Service) -> str:
+    """The trees of a Service in all its families, without headlines."""
+    metadata = service.metadata
+    text = []
+    for family in inputs.families_of(service):
+        plan = inputs.plan(family)
+        ruleset = inputs.backend.compile_rules(plan)
+        planned = [
+            p for p in plan.ports if (p.port.namespace, p.port.service) == (metadata.namespace, metadata.name)
+        ]
+        text.append(_tree(inputs, ruleset, planned))
+    return "".join(text)
+
+
 def _tree(inputs: Inputs, ruleset: object, planned: list[PlannedPort]) -> str:
     from rulegen.cli.output import tree
 

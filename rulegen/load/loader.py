@@ -51,11 +51,15 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 class Loaded(msgspec.Struct, frozen=True, kw_only=True):
-    """What was read: the objects, remarks about them, and how many of each kind no rule depends on."""
+    """What was read: the objects, remarks about them, and how many of each kind no rule depends on.
+
+    ``plain`` holds all objects as the API server would store them, where a load was asked to keep them.
+    """
 
     cluster: Cluster
     warnings: tuple[Problem, ...] = ()
     passed_over: Mapping[str, int] = {}
+    plain: tuple[Mapping[str, Any], ...] = ()
 
 
 def load(
@@ -66,6 +70,7 @@ def load(
     server: Server | None = None,
     stdin: IO[bytes] | IO[str] | None = None,
     progress: Callable[[Progress], None] | None = None,
+    keep_plain: bool = False,
 ) -> Loaded:
     """Read Kubernetes objects from files, directories, ``-``, streams, mappings and lists of mappings.
 
@@ -80,7 +85,7 @@ def load(
     A Service that has no cluster IP yet is kept as it is, with a warning. Raises :class:`LoadError` with all
     problems of the run, and nothing else for whatever a source holds.
     """
-    run = _Run(strict, namespace, server, progress)
+    run = _Run(strict, namespace, server, progress, keep_plain)
     with paused():
         run.read(sources, recursive, stdin)
         return run.finish()
@@ -110,6 +115,7 @@ class _Run:
         namespace: str,
         server: Server | None,
         progress: Callable[[Progress], None] | None,
+        keep_plain: bool = False,
     ) -> None:
         self.strict = strict
         self.namespace = namespace
@@ -128,6 +134,8 @@ class _Run:
         self.origins: dict[tuple[str, str, str], Origin] = {}
         self.configuration: Mapping[str, Any] | None = None
         self.configuration_origin: Origin | None = None
+        self.keep_plain = keep_plain
+        self.plain: list[Mapping[str, Any]] = []
 
     def read(self, sources: tuple[Source, ...], recursive: bool, stdin: Any) -> None:
         """Take the sources apart into objects, none of which is looked into yet."""
@@ -179,7 +187,12 @@ class _Run:
             others=tuple(self.others),
             origins=self.origins,
         )
-        return Loaded(cluster=cluster, warnings=tuple(warnings), passed_over=dict(self.passed_over))
+        return Loaded(
+            cluster=cluster,
+            warnings=tuple(warnings),
+            passed_over=dict(self.passed_over),
+            plain=tuple(self.plain),
+        )
 
     def _place_of(self, problem: Problem) -> tuple[int, int]:
         return self.orders.get(problem.file, -1), problem.line
@@ -220,7 +233,7 @@ class _Run:
         stored = value is not None and _is_stored(value)
         if not stored and not self._keys_are_single(item):
             return
-        if value is not None and kind.is_plain(value, self.server):
+        if value is not None and not self.keep_plain and kind.is_plain(value, self.server):
             value = kind.complete(value, self.server)
         else:
             value = self._admitted(item, kind)
@@ -263,7 +276,11 @@ class _Run:
             self._report(item, item.line, _title(kind.name, data, namespace), "", str(error))
             return None
         if not value.metadata.name:
-            force_setattr(value.metadata, "name", _generated_name(value.metadata.generate_name, result))
+            name = _generated_name(value.metadata.generate_name, result)
+            force_setattr(value.metadata, "name", name)
+            result["metadata"]["name"] = name
+        if self.keep_plain:
+            self.plain.append(result)
         return value
 
     def _admit(self, item: Item, data: dict[str, Any], namespace: str) -> dict[str, Any] | None:
@@ -355,6 +372,8 @@ class _Run:
             key = (item.kind, str(namespace), metadata["name"])
             self.origins.setdefault(key, Origin(item.file, item.line))
         self.others.append(data)
+        if self.keep_plain:
+            self.plain.append(data)
 
     def _report(self, item: Item, line: int, title: str, field: str, message: str) -> None:
         self.problems.append(Problem(item.file, line, title, field, message))
