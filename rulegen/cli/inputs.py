@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from rulegen.backend import Backend, backend
-from rulegen.cli.output import note
+from rulegen.cli.output import note, note_warnings
 from rulegen.cli.progress import progress_bar
 from rulegen.collector import paused
 from rulegen.controllers import EndpointSource, complete, synthesis
@@ -71,6 +71,12 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
         for service in self.cluster.services:
             if (service.metadata.namespace, service.metadata.name) == (self.namespace, name):
                 return service
+        elsewhere = [s.metadata.namespace for s in self.cluster.services if s.metadata.name == name]
+        if elsewhere:
+            raise ValueError(
+                f'services "{name}" not found in namespace {self.namespace}; it is in'
+                f" {', '.join(sorted(elsewhere)[:10])}: add -n {min(elsewhere)}"
+            )
         known = sorted(f"{s.metadata.namespace}/{s.metadata.name}" for s in self.cluster.services)
         listed = ", ".join(known[:10]) + (f" and {len(known) - 10} more" if len(known) > 10 else "")
         raise ValueError(
@@ -94,8 +100,7 @@ def read_objects(files: Sequence[str] | None, *, recursive: bool, strict: bool, 
         raise ValueError("nothing to read: name a file or directory with -f (- is standard input)")
     with progress_bar() as progress:
         loaded = load(*files, recursive=recursive, strict=strict, namespace=namespace, progress=progress)
-    for warning in loaded.warnings:
-        note(f"warning: {warning}")
+    note_warnings(loaded.warnings)
     if loaded.passed_over:
         kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(loaded.passed_over.items()))
         note(f"passed over: {kinds}")
@@ -149,7 +154,9 @@ def assemble(
     wanted = None if family is None else family_named(family)
     configuration = cluster.proxy_configuration
     if config is not None:
-        configuration = load_configuration(config, strict=strict).cluster.proxy_configuration
+        given = load_configuration(config, strict=strict)
+        note_warnings(given.warnings)
+        configuration = given.cluster.proxy_configuration
     facts = node_facts(
         cluster,
         file=node_file,
@@ -194,13 +201,21 @@ def _with_pods(cluster: Cluster, *, every: bool, scales: Sequence[str], namespac
 
 def _note_sources(sources: Sequence[EndpointSource]) -> None:
     """One line for each thing to know about where endpoints come from, however many Services it is about."""
+    noted = [(source.note, f"{source.namespace}/{source.name}") for source in sources if source.note]
+    for line in _by_text(noted):
+        note(line)
+
+
+def _by_text(noted: Iterable[tuple[str, str]]) -> list[str]:
+    """A line for each text, with the first few of the names that it is about."""
     about: dict[str, list[str]] = {}
-    for source in sources:
-        if source.note:
-            about.setdefault(source.note, []).append(f"{source.namespace}/{source.name}")
+    for text, name in noted:
+        about.setdefault(text, []).append(name)
+    lines = []
     for text, names in about.items():
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        note(f"{', '.join(names[:3])}{more}: {text}")
+        lines.append(f"{', '.join(names[:3])}{more}: {text}")
+    return lines
 
 
 def compile_families(inputs: Inputs, families: Sequence[Family]) -> Mapping[Family, Any]:
@@ -210,10 +225,12 @@ def compile_families(inputs: Inputs, families: Sequence[Family]) -> Mapping[Fami
 
 
 def without_rules(inputs: Inputs, families: Sequence[Family]) -> list[str]:
-    """A line for each Service that gets no rules in any of the families, with the reason."""
-    lines = []
+    """A line for each reason why a Service gets no rules in any of the families, with such Services."""
+    noted = []
     for service in inputs.cluster.services:
         reasons = [skip_reason(service, family) for family in families]
         if all(reasons):
-            lines.append(f"{service.metadata.namespace}/{service.metadata.name}: no rules ({reasons[0]})")
-    return lines
+            noted.append(
+                (f"no rules ({reasons[0]})", f"{service.metadata.namespace}/{service.metadata.name}")
+            )
+    return _by_text(noted)

@@ -42,11 +42,14 @@ def _root(
 
 def main() -> None:
     """Run the command line; exit codes 0, 1 (a difference, not delivered), 2 (an error)."""
+    from rulegen.cli.output import note_warnings
     from rulegen.load.problems import LoadError
 
     try:
         app(prog_name="rulegen")
     except LoadError as error:
+        # An unknown field is often why a required one is missing.
+        note_warnings(error.warnings)
         for problem in error.problems:
             print(problem, file=sys.stderr)
         count = len(error.problems)

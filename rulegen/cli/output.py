@@ -40,6 +40,11 @@ def note(text: str) -> None:
     print(paint(text, "yellow", stream=sys.stderr), file=sys.stderr)
 
 
+def note_warnings(warnings: Iterable[object]) -> None:
+    for warning in warnings:
+        note(f"warning: {warning}")
+
+
 def emit(text: str) -> None:
     """Data: whole text, with a newline at its end."""
     sys.stdout.write(text if text.endswith("\n") or not text else text + "\n")

@@ -54,6 +54,8 @@ def render(
 ) -> None:
     """Print the rules of a node, as kube-proxy would program them."""
 
+    if variant is not None and output != "save":
+        raise ValueError("--variant goes with -o save only")
     if output in ("json", "yaml"):
         _print_data(inputs, output)
     else:
@@ -74,6 +76,11 @@ def _form(inputs: Inputs, output: str | None, variant: str | None, *, with_jumps
         raise ValueError(
             f"--with-jumps does not go with -o {output or forms[0].name} in {inputs.config.mode} mode"
         )
+    if variant is not None:
+        jumps = "-with-jumps"
+        names = [f.name for f in forms if f.name.startswith("save-") and not f.name.endswith(jumps)]
+        found = [name.removeprefix("save-") for name in names]
+        raise ValueError(f"--variant {variant}: must be one of {', '.join(found) or '(none)'}")
     known = ", ".join(form.name for form in forms if not form.name.endswith("-with-jumps"))
     raise ValueError(f"-o {name}: unknown in {inputs.config.mode} mode; known: {known}, json, yaml")
 

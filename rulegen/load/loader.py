@@ -36,6 +36,8 @@ ANY_ADDRESS = ("0.0.0.0/0", "::/0")
 
 _EVERY = 500
 _UNKNOWN = "unknown field "
+# The API server takes an address for a Service before it looks at the Service's own name.
+_NAMELESS = "spec.parentRef.name: Required value"
 _NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 
 
@@ -298,7 +300,10 @@ class _Run:
         for fault in (*errors, *warnings):
             remark = fault in warnings or (not self.strict and fault.message.startswith(_UNKNOWN))
             line = item.line_of(written_path(fault.field))
-            problem = Problem(item.file, line, title, fault.field, fault.message)
+            message = fault.message
+            if message.endswith(_NAMELESS):
+                message += " (the Service has no metadata.name)"
+            problem = Problem(item.file, line, title, fault.field, message)
             (self.warnings if remark else self.problems).append(problem)
 
     def _is_first(self, item: Item, kind: str, namespace: str, name: str) -> bool:

@@ -44,10 +44,14 @@ def texts(
     A directory stands for its ``.yaml``, ``.yml`` and ``.json`` files in sorted order, with ``recursive``
     also for those of its directories. Values of the caller become JSON, so that what they hold is copied.
     """
+    stdin_taken = False
     for number, source in enumerate(sources):
         if isinstance(source, str | os.PathLike):
             name = os.fspath(source)
-            if name == STDIN:
+            if name == STDIN and stdin_taken:
+                problems.append(_about(STDIN, "standard input is named twice, and can be read once"))
+            elif name == STDIN:
+                stdin_taken = True
                 stream = stdin if stdin is not None else sys.stdin.buffer
                 yield from _of_stream(STDIN, stream, problems)
             else:

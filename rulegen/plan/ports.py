@@ -77,7 +77,7 @@ def skip_reason(service: Service, family: Family) -> str | None:
     if spec.cluster_ip == "None":
         return "headless: clients connect to the endpoints themselves"
     if not spec.cluster_ip:
-        return "no clusterIP has been allocated"
+        return "no clusterIP has been allocated; with one in its manifest it gets rules"
     if not cluster_ip_of(service, family):
         return f"no {family} cluster IP"
     return None

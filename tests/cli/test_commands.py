@@ -123,6 +123,74 @@ def test_errors_leave_standard_output_empty_and_exit_with_2(rulegen: Rulegen, tm
     assert done.err.splitlines()[-1] == "1 error; nothing was printed."
 
 
+def test_a_misspelt_field_is_named_beside_the_error_that_it_causes(rulegen: Rulegen, tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text(
+        "apiVersion: v1\nkind: Service\nmetadata:\n  name: web\nspec:\n  port:\n    - port: 80\n"
+    )
+    done = rulegen("render", "-f", "bad.yaml")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.splitlines() == [
+        'warning: bad.yaml:6: Service default/web: unknown field "spec.port"',
+        "bad.yaml:5: Service default/web: spec.ports: Required value",
+        "1 error; nothing was printed.",
+    ]
+
+
+def test_a_misspelt_field_of_the_configuration_is_named_too(rulegen: Rulegen, tmp_path: Path) -> None:
+    (tmp_path / "proxy.yaml").write_text(
+        "apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n"
+        "clustercidr: 10.0.0.0/8\n"
+    )
+    said = 'proxy.yaml:3: KubeProxyConfiguration: unknown field "clustercidr"'
+    done = rulegen("render", "-f", NGX, "--config", "proxy.yaml")
+    assert done.code == 0 and f"warning: {said}\n" in done.err
+    done = rulegen("render", "-f", NGX, "--config", "proxy.yaml", "--strict")
+    assert (done.code, done.out) == (2, "") and f"\n{said}\n" in done.err
+
+
+def test_validate_tells_programs_what_is_wrong(rulegen: Rulegen, tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text(
+        "apiVersion: v1\nkind: Service\nmetadata:\n  name: web\nspec:\n  port:\n    - port: 80\n"
+    )
+    done = rulegen("validate", "-f", "bad.yaml", "-o", "json")
+    assert (done.code, done.err) == (2, "")
+    place = {"file": "bad.yaml", "object": "Service default/web"}
+    assert json.loads(done.out) == {
+        "valid": False,
+        "errors": [{**place, "line": 5, "field": "spec.ports", "message": "Required value"}],
+        "warnings": [{**place, "line": 6, "field": "spec.port", "message": 'unknown field "spec.port"'}],
+    }
+    fine = json.loads(rulegen("validate", "-f", NGX, "-o", "json").out)
+    assert fine["valid"] and fine["objects"]["Pod"] == 2
+
+
+def test_services_without_rules_are_summed_up_by_reason(rulegen: Rulegen) -> None:
+    services = [
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": f"web-{number}"},
+            "spec": {"type": "ExternalName", "externalName": "example.com"},
+        }
+        for number in range(5)
+    ]
+    text = json.dumps({"apiVersion": "v1", "kind": "List", "items": services})
+    assert (
+        "default/web-0, default/web-1, default/web-2 and 2 more: no rules (type ExternalName: a DNS name,"
+        " no address to capture)\n"
+    ) in rulegen("render", "-f", "-", stdin=text).err
+
+
+def test_a_service_of_another_namespace_is_pointed_to(rulegen: Rulegen) -> None:
+    text = (Path(NGX) / "app.yaml").read_text()
+    done = rulegen("show", "svc/ngx-svc", "-n", "shop", "-f", "-", stdin=text)
+    assert done.code == 0  # an object without a namespace is in the one that is asked for
+    text = text.replace("name: ngx-svc", "name: ngx-svc\n  namespace: prod")
+    done = rulegen("show", "svc/ngx-svc", "-f", "-", stdin=text)
+    assert (done.code, done.out) == (2, "")
+    assert 'services "ngx-svc" not found in namespace default; it is in prod: add -n prod\n' in done.err
+
+
 def test_colour_is_for_terminals_only(rulegen: Rulegen) -> None:
     assert "\x1b" not in rulegen("show", "ngx-svc", "-f", NGX, "-o", "tree").out
 
@@ -138,6 +206,9 @@ def test_unknown_modes_families_and_forms_are_named_with_what_is_valid(rulegen: 
         (["--mode", "userspac"], 'mode "userspac": must be one of'),
         (["--family", "IPv5"], '--family "IPv5": must be IPv4 or IPv6'),
         (["-o", "nft"], "-o nft: unknown in iptables mode; known: restore, "),
+        (["--variant", "nft"], "--variant goes with -o save only"),
+        (["-o", "save", "--variant", "x"], "--variant x: must be one of nft, legacy"),
+        (["-f", "-", "-f", "-"], "-: standard input is named twice, and can be read once"),
         (["--kube-version", "1.2"], "no profile for Kubernetes '1.2'; known versions: 1.37"),
     ):
         done = rulegen("render", "-f", NGX, *arguments)

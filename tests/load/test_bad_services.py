@@ -366,7 +366,8 @@ spec:
 """,
         (
             'bad.yaml:4: Service: spec.clusterIPs: Invalid value: [""]: failed to allocate IP: '
-            'IPAddress.networking.k8s.io "*" is invalid: spec.parentRef.name: Required value',
+            'IPAddress.networking.k8s.io "*" is invalid: spec.parentRef.name: Required value'
+            " (the Service has no metadata.name)",
         ),
         id="no name",
     ),
