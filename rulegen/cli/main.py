@@ -56,11 +56,8 @@ def main() -> None:
         print(f"{count} error{'s' if count != 1 else ''}; nothing was printed.", file=sys.stderr)
         sys.exit(2)
     except (ValueError, OSError) as error:
-        if isinstance(error, BrokenPipeError):
-            # The reader (head, less) has what it wanted; Python would complain once more at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(141)
-        print(f"error: {error}", file=sys.stderr)
+        reason = error.strerror if isinstance(error, OSError) and not error.filename else None
+        print(f"error: {reason or error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

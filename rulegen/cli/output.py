@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from rulegen.backend import Branch
 
 
+READER_GONE = 141
+"""What a shell says of a program that was ended by SIGPIPE (128 + 13)."""
+
+
 def colourful(stream: Any) -> bool:
     """Whether colour may be used on a stream: a terminal, and NO_COLOR (https://no-color.org) not set."""
     return not os.environ.get("NO_COLOR") and bool(stream.isatty())
@@ -46,8 +50,18 @@ def note_warnings(warnings: Iterable[object]) -> None:
 
 
 def emit(text: str) -> None:
-    """Data: whole text, with a newline at its end."""
-    sys.stdout.write(text if text.endswith("\n") or not text else text + "\n")
+    """Data: whole text, with a newline at its end.
+
+    Where the reader (``head``, ``less``) has seen enough the command ends, with the exit code of a program
+    that died of it: 1 would mean a difference.
+    """
+    try:
+        sys.stdout.write(text if text.endswith("\n") or not text else text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # What is left in the buffer would make Python complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(READER_GONE) from None
 
 
 def dump(data: Any, form: str) -> None:

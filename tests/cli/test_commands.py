@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import yaml
@@ -189,6 +191,16 @@ def test_a_service_of_another_namespace_is_pointed_to(rulegen: Rulegen) -> None:
     done = rulegen("show", "svc/ngx-svc", "-f", "-", stdin=text)
     assert (done.code, done.out) == (2, "")
     assert 'services "ngx-svc" not found in namespace default; it is in prod: add -n prod\n' in done.err
+
+
+def test_a_reader_that_has_seen_enough_is_no_error_and_no_difference() -> None:
+    command = [sys.executable, "-m", "rulegen.cli.main", "render", "-f", NGX]
+    process = subprocess.Popen(command, cwd=FIXTURES.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.close()
+    process.stdout = None
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (141, b"passed over: 1 Deployment\n")
 
 
 def test_colour_is_for_terminals_only(rulegen: Rulegen) -> None:
