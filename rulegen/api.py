@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import IO, Any, TypeAlias
 
+from rulegen.allocation import allocate, ranges
 from rulegen.backend import backend
 from rulegen.collector import paused
 from rulegen.load import load as load_all
@@ -20,7 +21,10 @@ Source: TypeAlias = str | IO[str] | IO[bytes] | Mapping[str, Any] | Sequence[Map
 def load(
     *sources: Source, recursive: bool = False, strict: bool = False, namespace: str = "default"
 ) -> Cluster:
-    """Read Kubernetes objects: defaults applied, validated, endpoints completed as the controllers would.
+    """Read Kubernetes objects: defaults applied, validated, completed as a cluster would.
+
+    Services without cluster IP or node port get them (of 10.96.0.0/12, or of the ServiceCIDR objects, and of
+    30000-32767; the same ones each time), endpoints are made as the controllers would make them.
 
     A source is a path to a file or directory, ``-`` for standard input, an open stream, or objects as plain
     data. Raises :class:`rulegen.LoadError` with every problem that was found.
@@ -28,7 +32,9 @@ def load(
     from rulegen.controllers import complete
 
     loaded = load_all(*sources, recursive=recursive, strict=strict, namespace=namespace)
-    return complete(loaded.cluster).cluster
+    cidrs = [cidr for item in loaded.cluster.service_cidrs for cidr in item.spec.cidrs or ()]
+    allocated = allocate(loaded.cluster, ranges(cidrs) if cidrs else ranges())
+    return complete(allocated.cluster).cluster
 
 
 def compile(

@@ -7,12 +7,16 @@ from typing import Any
 
 import msgspec
 
+from rulegen.allocation import allocate, ranges, read_state, write_state
+from rulegen.allocation.ranges import DEFAULT_CIDRS, DEFAULT_NODE_PORTS
 from rulegen.backend import Backend, backend
 from rulegen.cli.output import note, note_warnings
 from rulegen.cli.progress import progress_bar
 from rulegen.collector import paused
 from rulegen.controllers import EndpointSource, complete, synthesis
 from rulegen.load import Loaded, load, load_configuration, node_facts, proxy_config
+from rulegen.load.api import Server
+from rulegen.load.loader import ANY_ADDRESS
 from rulegen.model import FAMILIES, Cluster, Family, Node, ProxyConfig, Service
 from rulegen.plan import Plan, plan, skip_reason
 from rulegen.plan.machine import detect_node_ips
@@ -94,12 +98,21 @@ def family_named(text: str) -> Family:
     raise ValueError(f'--family "{text}": must be IPv4 or IPv6')
 
 
-def read_objects(files: Sequence[str] | None, *, recursive: bool, strict: bool, namespace: str) -> Loaded:
+def read_objects(
+    files: Sequence[str] | None,
+    *,
+    recursive: bool,
+    strict: bool,
+    namespace: str,
+    server: Server | None = None,
+) -> Loaded:
     """Read manifests; warnings go to standard error. Raises LoadError with all problems."""
     if not files:
         raise ValueError("nothing to read: name a file or directory with -f (- is standard input)")
     with progress_bar() as progress:
-        loaded = load(*files, recursive=recursive, strict=strict, namespace=namespace, progress=progress)
+        loaded = load(
+            *files, recursive=recursive, strict=strict, namespace=namespace, server=server, progress=progress
+        )
     note_warnings(loaded.warnings)
     if loaded.passed_over:
         kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(loaded.passed_over.items()))
@@ -115,12 +128,16 @@ def read(
     namespace: str = "default",
     synthesize: bool = False,
     scales: Sequence[str] | None = None,
+    service_cidr: str | None = None,
+    node_port_range: str = DEFAULT_NODE_PORTS,
+    state: str | None = None,
     **about: Any,
 ) -> Inputs:
     """Read what a command needs; ``about`` is what :func:`assemble` takes. Raises LoadError, ValueError."""
     with paused():
-        loaded = read_objects(files, recursive=recursive, strict=strict, namespace=namespace)
-        cluster = loaded.cluster
+        server = _server(service_cidr, node_port_range)
+        loaded = read_objects(files, recursive=recursive, strict=strict, namespace=namespace, server=server)
+        cluster = allocated(loaded.cluster, service_cidr, node_port_range, state)
         if synthesize or scales:
             cluster = _with_pods(cluster, every=synthesize, scales=scales or (), namespace=namespace)
         completed = complete(cluster)
@@ -188,6 +205,28 @@ def assemble(
         assumed=frozenset(name for name, known in told.items() if not known),
     )
     return inputs, notes
+
+
+def _server(service_cidr: str | None, node_port_range: str) -> Server | None:
+    """What the API server was started with, where options say it; else what objects themselves tell."""
+    if service_cidr is None and node_port_range == DEFAULT_NODE_PORTS:
+        return None
+    known = ranges(service_cidr or DEFAULT_CIDRS, node_port_range)
+    cidrs = tuple(map(str, known.cidrs.values())) if service_cidr is not None else ANY_ADDRESS
+    return Server(service_cidrs=cidrs, node_ports=known.node_ports, cluster_ips={})
+
+
+def allocated(cluster: Cluster, service_cidr: str | None, node_port_range: str, state: str | None) -> Cluster:
+    """The cluster with cluster IPs and node ports for Services that lack them; what was given is said."""
+    own = [cidr for item in cluster.service_cidrs for cidr in item.spec.cidrs or ()]
+    given = ranges(service_cidr or own or DEFAULT_CIDRS, node_port_range)
+    before = read_state(state) if state is not None else None
+    found = allocate(cluster, given, before)
+    for text in found.notes:
+        note(text)
+    if state is not None and found.state != before:
+        write_state(state, found.state)
+    return found.cluster
 
 
 def _with_pods(cluster: Cluster, *, every: bool, scales: Sequence[str], namespace: str) -> Cluster:

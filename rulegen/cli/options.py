@@ -138,6 +138,33 @@ Scale = Annotated[
         rich_help_panel=INPUT,
     ),
 ]
+ServiceCIDRs = Annotated[
+    str | None,
+    typer.Option(
+        "--service-cidr",
+        metavar="CIDR[,CIDR]",
+        help="Where cluster IPs are allocated from (default: the ServiceCIDR objects, or 10.96.0.0/12).",
+        rich_help_panel=INPUT,
+    ),
+]
+NodePortRange = Annotated[
+    str,
+    typer.Option(
+        "--service-node-port-range",
+        metavar="FIRST-LAST",
+        help="Where node ports are allocated from.",
+        rich_help_panel=INPUT,
+    ),
+]
+StateFile = Annotated[
+    str | None,
+    typer.Option(
+        "--state",
+        metavar="FILE",
+        help="Remember in FILE what was allocated, so that it never moves.",
+        rich_help_panel=INPUT,
+    ),
+]
 
 SHARED: dict[str, tuple[Any, Any]] = {
     "files": (Files, None),
@@ -146,6 +173,9 @@ SHARED: dict[str, tuple[Any, Any]] = {
     "namespace": (Namespace, "default"),
     "synthesize": (Synthesize, False),
     "scales": (Scale, None),
+    "service_cidr": (ServiceCIDRs, None),
+    "node_port_range": (NodePortRange, "30000-32767"),
+    "state": (StateFile, None),
     "mode": (Mode, None),
     "family": (FamilyName, None),
     "node": (NodeName, None),

@@ -84,7 +84,7 @@ def load(
     was started with; by default its Service CIDRs are those of the ServiceCIDR ``kubernetes``, or any where
     that is not among the objects. ``progress`` is called now and then.
 
-    A Service that has no cluster IP yet is kept as it is, with a warning. Raises :class:`LoadError` with all
+    A Service that has no cluster IP yet is kept as it is. Raises :class:`LoadError` with all
     problems of the run, and nothing else for whatever a source holds.
     """
     run = _Run(strict, namespace, server, progress, keep_plain)
@@ -246,7 +246,6 @@ class _Run:
             self.found[kind.name].append(value)
             if isinstance(value, Service):
                 self.service_items[namespace, name] = item
-                self._note_missing_address(item, value)
             elif isinstance(value, ServiceCIDR) and name == "kubernetes" and self.given_server is None:
                 self.server = Server(service_cidrs=tuple(value.spec.cidrs or ANY_ADDRESS), cluster_ips={})
 
@@ -315,13 +314,6 @@ class _Run:
         message = f"the same object stands at {known} already"
         self._report(item, item.line_of("metadata.name"), named(*key), "metadata.name", message)
         return False
-
-    def _note_missing_address(self, item: Item, service: Service) -> None:
-        if service.spec.cluster_ip or service.spec.cluster_ips or service.spec.type == "ExternalName":
-            return
-        title = named("Service", service.metadata.namespace, service.metadata.name)
-        message = "no cluster IP is allocated yet; until then the Service makes no rules"
-        self.warnings.append(Problem(item.file, item.line, title, "spec.clusterIP", message))
 
     def _check_together(self) -> None:
         for clash in clashes(self.found["Service"]):
