@@ -105,13 +105,20 @@ def read_objects(
     strict: bool,
     namespace: str,
     server: Server | None = None,
+    keep_plain: bool = False,
 ) -> Loaded:
     """Read manifests; warnings go to standard error. Raises LoadError with all problems."""
     if not files:
         raise ValueError("nothing to read: name a file or directory with -f (- is standard input)")
     with progress_bar() as progress:
         loaded = load(
-            *files, recursive=recursive, strict=strict, namespace=namespace, server=server, progress=progress
+            *files,
+            recursive=recursive,
+            strict=strict,
+            namespace=namespace,
+            server=server,
+            progress=progress,
+            keep_plain=keep_plain,
         )
     note_warnings(loaded.warnings)
     if loaded.passed_over:
@@ -135,7 +142,7 @@ def read(
 ) -> Inputs:
     """Read what a command needs; ``about`` is what :func:`assemble` takes. Raises LoadError, ValueError."""
     with paused():
-        server = _server(service_cidr, node_port_range)
+        server = server_of(service_cidr, node_port_range)
         loaded = read_objects(files, recursive=recursive, strict=strict, namespace=namespace, server=server)
         cluster = allocated(loaded.cluster, service_cidr, node_port_range, state)
         if synthesize or scales:
@@ -207,7 +214,7 @@ def assemble(
     return inputs, notes
 
 
-def _server(service_cidr: str | None, node_port_range: str) -> Server | None:
+def server_of(service_cidr: str | None, node_port_range: str) -> Server | None:
     """What the API server was started with, where options say it; else what objects themselves tell."""
     if service_cidr is None and node_port_range == DEFAULT_NODE_PORTS:
         return None

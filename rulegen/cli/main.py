@@ -7,7 +7,19 @@ import sys
 
 import typer
 
-from rulegen.cli import collect, diff, endpoints, explain, kubectl, render, show, validate, watch, whose
+from rulegen.cli import (
+    allocate,
+    collect,
+    diff,
+    endpoints,
+    explain,
+    kubectl,
+    render,
+    show,
+    validate,
+    watch,
+    whose,
+)
 
 app = typer.Typer(
     name="rulegen",
@@ -18,7 +30,22 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 
-for _module in (render, show, explain, diff, endpoints, kubectl, validate, whose, collect, watch):
+# In the order of the help.
+COMMANDS = (
+    render,
+    show,
+    explain,
+    diff,
+    whose,
+    validate,
+    endpoints,
+    allocate,
+    kubectl,
+    collect,
+    watch,
+)
+
+for _module in COMMANDS:
     _module.register(app)
 
 

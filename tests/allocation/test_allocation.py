@@ -201,3 +201,14 @@ def test_values_out_of_the_given_ranges_are_errors(rulegen: Rulegen, tmp_path: P
     assert "provided port is not in the valid range. The range of valid ports is 31000-31999" in done.err
     other = rulegen("render", "-f", "web.yaml", "--service-cidr", "10.200.0.0/16")
     assert other.code == 2 and "the provided network does not match the current range" in other.err
+
+
+def test_allocated_services_are_plain_objects_that_pipe_on(rulegen: Rulegen, tmp_path: Path) -> None:
+    (tmp_path / "web.yaml").write_text(
+        "apiVersion: v1\nkind: Service\nmetadata:\n  name: web\nspec:\n  type: NodePort\n  ports:\n  - port: 80\n"
+    )
+    made = rulegen("allocate", "-f", "web.yaml").out
+    assert "clusterIP: 10." in made and "nodePort: 3" in made
+    piped = rulegen("render", "-f", "-", stdin=made)
+    assert piped.out == rulegen("render", "-f", "web.yaml").out
+    assert rulegen("allocate", "-f", "-", stdin=made).out == made
