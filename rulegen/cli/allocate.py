@@ -71,16 +71,14 @@ def allocate(
 
 def _with(item: Any, spec: Any) -> dict[str, Any]:
     """The plain object with the values that the typed one has got."""
-    changed = dict(item["spec"])
-    for field, value in (
-        ("clusterIP", spec.cluster_ip),
-        ("clusterIPs", spec.cluster_ips),
-        ("ipFamilies", spec.ip_families),
-        ("ipFamilyPolicy", spec.ip_family_policy),
-        ("healthCheckNodePort", spec.health_check_node_port),
-    ):
-        if value:
-            changed[field] = value
+    given = {
+        "clusterIP": spec.cluster_ip,
+        "clusterIPs": spec.cluster_ips,
+        "ipFamilies": spec.ip_families,
+        "ipFamilyPolicy": spec.ip_family_policy,
+        "healthCheckNodePort": spec.health_check_node_port,
+    }
+    changed = item["spec"] | {field: value for field, value in given.items() if value}
     changed["ports"] = [
         {**port, "nodePort": typed.node_port} if typed.node_port else port
         for port, typed in zip(changed.get("ports") or (), spec.ports or (), strict=True)

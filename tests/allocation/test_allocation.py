@@ -205,7 +205,8 @@ def test_values_out_of_the_given_ranges_are_errors(rulegen: Rulegen, tmp_path: P
 
 def test_allocated_services_are_plain_objects_that_pipe_on(rulegen: Rulegen, tmp_path: Path) -> None:
     (tmp_path / "web.yaml").write_text(
-        "apiVersion: v1\nkind: Service\nmetadata:\n  name: web\nspec:\n  type: NodePort\n  ports:\n  - port: 80\n"
+        "apiVersion: v1\nkind: Service\nmetadata:\n  name: web\n"
+        "spec:\n  type: NodePort\n  ports:\n  - port: 80\n"
     )
     made = rulegen("allocate", "-f", "web.yaml").out
     assert "clusterIP: 10." in made and "nodePort: 3" in made
