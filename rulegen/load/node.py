@@ -85,7 +85,10 @@ def node_facts(
     known = _chosen(cluster.nodes, wanted, from_file)
     notes = []
     if known is None and file is None:
-        notes.append("no Node object and no node file: a plain default node is used")
+        notes.append(
+            "no Node object and no node file: a plain default node is used"
+            " (--node, --node-ip and --interface say what it is like)"
+        )
     from_object = _of_object(known) if known else _Given(name=wanted or DEFAULT_NAME)
     conntrack = (settings or {}).get("conntrack")
     be_liberal = isinstance(conntrack, Mapping) and bool(conntrack.get("tcpBeLiberal"))

@@ -33,7 +33,10 @@ def said(cluster: Cluster, **arguments: Any) -> str:
 def test_without_any_node_a_plain_one_is_used_and_said_so() -> None:
     facts = node_facts(EMPTY)
     assert facts.node == Node(name="node", interfaces={"lo": ("127.0.0.1/8", "::1/128")})
-    assert facts.notes == ("no Node object and no node file: a plain default node is used",)
+    assert facts.notes == (
+        "no Node object and no node file: a plain default node is used"
+        " (--node, --node-ip and --interface say what it is like)",
+    )
 
 
 def test_of_several_nodes_one_must_be_named() -> None:
