@@ -21,15 +21,16 @@ def slices(objects: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     As recorded: no name but ``metadata.namePrefix``, no owners and uids, endpoints sorted by address, and
     null for a list without members.
     """
-    return [_recorded_slice(each) for each in controllers.endpoint_slices(_cluster(objects))]
+    return [_recorded_slice(each) for each in controllers.endpoint_slices(cluster_of(objects))]
 
 
 def endpoints(objects: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The Endpoints that the endpoints controller makes of ``objects``, without uids."""
-    return [_recorded_endpoints(each) for each in controllers.endpoints(_cluster(objects))]
+    return [_recorded_endpoints(each) for each in controllers.endpoints(cluster_of(objects))]
 
 
-def _cluster(objects: Iterable[Mapping[str, Any]]) -> Cluster:
+def cluster_of(objects: Iterable[Mapping[str, Any]]) -> Cluster:
+    """Recorded objects, which are valid as they are, as a cluster; Services get their API defaults."""
     listed = list(objects)
 
     def of(kind: type[_Kind]) -> tuple[_Kind, ...]:
@@ -38,9 +39,11 @@ def _cluster(objects: Iterable[Mapping[str, Any]]) -> Cluster:
 
     return Cluster(
         services=tuple(map(fill_service, of(Service))),
+        slices=of(EndpointSlice),
         endpoints=of(Endpoints),
         pods=of(Pod),
         nodes=of(KubeNode),
+        others=tuple(each for each in listed if each.get("kind") == "Namespace"),
     )
 
 
