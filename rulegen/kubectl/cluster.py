@@ -36,8 +36,7 @@ class Cluster:
             key = f"{namespace_of(item)}/{name_of(item)}".lstrip("/")
             found[group, text(item, "kind")][key] = item
         self._kinds: Mapping[tuple[str, str], Mapping[str, Object]] = {
-            kind: dict(sorted(by_key.items(), key=lambda each: each[0].encode()))
-            for kind, by_key in found.items()
+            kind: dict(sorted(by_key.items(), key=lambda each: each[0])) for kind, by_key in found.items()
         }
 
     def all(self, resource: Resource, namespace: str = "") -> list[Object]:

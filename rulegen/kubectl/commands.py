@@ -16,13 +16,13 @@ from rulegen.kubectl.builder import Query, find
 from rulegen.kubectl.cluster import Cluster, Session
 from rulegen.kubectl.create import NewService, create_service
 from rulegen.kubectl.describe import Describe, describe
-from rulegen.kubectl.errors import KubectlError, raise_all
+from rulegen.kubectl.errors import KubectlError, PrintError, raise_all
 from rulegen.kubectl.expose import Expose
 from rulegen.kubectl.flags import Flag, FlagSet, Parsed, boolean
 from rulegen.kubectl.get import Get, get
 from rulegen.kubectl.overrides import Overrides
 from rulegen.kubectl.plain import Object
-from rulegen.kubectl.printers import Printer, choose_format
+from rulegen.kubectl.printers import Printer, choose
 from rulegen.kubectl.tables import Style
 from rulegen.load.api.answers import quoted
 
@@ -163,6 +163,8 @@ def run(
     try:
         _dispatch(session, list(arguments))
     except KubectlError as error:
+        if isinstance(error, PrintError):
+            session.out.append(error.printed)
         session.notes.append(error.line())
         code = 1
     stderr = "".join(f"{note}\n" for note in session.notes)
@@ -267,7 +269,7 @@ def _parse(flags: Iterable[Flag], rest: Sequence[str], name: str) -> Parsed:
 
 
 def _get(session: Session, parsed: Parsed, name: str) -> None:
-    for flag in ("filename", "kustomize", "raw", "watch", "watch-only", "sort-by", "subresource"):
+    for flag in ("filename", "kustomize", "raw", "watch", "watch-only", "subresource"):
         if parsed.values[flag] not in ("", False, ()):
             raise KubectlError(f"rulegen get has no --{flag}")
     if not parsed.arguments:
@@ -283,6 +285,8 @@ def _get(session: Session, parsed: Parsed, name: str) -> None:
     output = parsed.text("output")
     if parsed.on("show-labels") and output not in ("", "wide"):
         raise KubectlError(f"--show-labels option cannot be used with {output} printer")
+    if parsed.texts("label-columns") and output.startswith("custom-columns"):
+        raise KubectlError(f"--label-columns option cannot be used with {output} printer")
     if parsed.on("output-watch-events"):
         raise KubectlError("--output-watch-events option can only be used with --watch or --watch-only")
     query = Query(
@@ -307,7 +311,9 @@ def _get(session: Session, parsed: Parsed, name: str) -> None:
         chunk_size=parsed.number("chunk-size"),
         ignore_not_found=parsed.on("ignore-not-found"),
         managed_fields=parsed.on("show-managed-fields"),
+        sort_by=parsed.text("sort-by"),
         template=parsed.text("template"),
+        lenient=parsed.on("allow-missing-template-keys"),
     )
     get(session, command)
 
@@ -413,8 +419,15 @@ def _refuse_files(parsed: Parsed, command: str) -> None:
 
 
 def _write_printer(parsed: Parsed, operation: str) -> Printer:
-    chosen = choose_format(parsed.text("output"), parsed.text("template"), get=False)
-    return Printer(chosen, operation, managed_fields=parsed.on("show-managed-fields"), typed=True)
+    chosen, template = choose(parsed.text("output"), parsed.text("template"), get=False)
+    return Printer(
+        chosen,
+        operation,
+        managed_fields=parsed.on("show-managed-fields"),
+        typed=True,
+        template=template,
+        lenient=parsed.on("allow-missing-template-keys"),
+    )
 
 
 def _dry_run(session: Session, parsed: Parsed) -> bool:

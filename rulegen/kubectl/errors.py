@@ -18,6 +18,14 @@ class KubectlError(Exception):
         return str(self)
 
 
+class PrintError(KubectlError):
+    """Printing failed after some was ``printed``."""
+
+    def __init__(self, message: str, printed: str) -> None:
+        super().__init__(message)
+        self.printed = printed
+
+
 class ServerError(KubectlError):
     """The API server refused a request, for a ``reason`` as ``NotFound`` or ``BadRequest``."""
 

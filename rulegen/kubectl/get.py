@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import groupby
 
 import msgspec
 
-from rulegen.kubectl.builder import Found, Query, find
+from rulegen.kubectl.builder import Answer, Found, Query, find
 from rulegen.kubectl.cluster import Session
 from rulegen.kubectl.errors import AggregateError, ServerError, raise_all
-from rulegen.kubectl.printers import Printer, choose_format
+from rulegen.kubectl.printers import Printer, choose
+from rulegen.kubectl.sorting import no_field, order, sort_objects
 from rulegen.kubectl.tables import Style, chunks, print_table, table, writer
 
 
@@ -17,7 +19,8 @@ class Get(msgspec.Struct, frozen=True):
     """One ``get`` command: tables for an ``output`` of ``""`` or ``wide``, objects for any other.
 
     ``style`` is that of tables. ``chunk_size`` is how many objects a table of the server holds at most, 0
-    for all of them. ``template`` is what ``--template`` says.
+    for all of them. ``sort_by`` is a JSONPath, ``template`` what ``--template`` says; ``lenient`` forgives
+    fields that a template names and an object does not have.
     """
 
     query: Query
@@ -26,7 +29,9 @@ class Get(msgspec.Struct, frozen=True):
     chunk_size: int = 500
     ignore_not_found: bool = False
     managed_fields: bool = False
+    sort_by: str = ""
     template: str = ""
+    lenient: bool = True
 
 
 def get(session: Session, command: Get) -> None:
@@ -35,7 +40,7 @@ def get(session: Session, command: Get) -> None:
     if command.ignore_not_found:
         kept = [each for each in found.results if not _is_not_found(each)]
         found = msgspec.structs.replace(found, results=tuple(kept))
-    if command.output in ("", "wide") and not command.template:
+    if command.output == "wide" or not (command.output or command.template):
         _tables(session, command, found)
     else:
         _objects(session, command, found)
@@ -47,11 +52,13 @@ def _is_not_found(result: object) -> bool:
 
 def _tables(session: Session, command: Get, found: Found) -> None:
     errors = found.errors
-    # Without the server's tables kubectl takes lists apart, and knows nothing of empty ones.
-    answers = [each for each in found.answers if each.objects or command.style.server]
+    answers = found.answers
+    if command.sort_by or not command.style.server:
+        answers = _arranged(answers, command)
     kinds = len({answer.resource for answer in answers}) > 1
     style = command.style
     everywhere = command.query.all_namespaces
+    size = command.chunk_size if style.server and not command.sort_by else 0
     wrote = False
     # Once kubectl has shown a namespace it keeps the column, even for types that have none.
     namespaces = False
@@ -60,7 +67,7 @@ def _tables(session: Session, command: Get, found: Found) -> None:
         out = writer()
         headers = style.headers
         for answer in group:
-            for part in chunks(answer.objects, command.chunk_size if style.server else 0):
+            for part in chunks(answer.objects, size):
                 shown = table(resource, part, session.now, style, namespaces=namespaces, kinds=kinds)
                 print_table(shown, out, headers=headers)
                 headers = headers and not shown.rows
@@ -76,13 +83,39 @@ def _tables(session: Session, command: Get, found: Found) -> None:
     raise_all(errors)
 
 
+def _arranged(answers: Sequence[Answer], command: Get) -> list[Answer]:
+    """Answers in the order that ``--sort-by`` asks for, taken apart as kubectl does for its own tables."""
+    if command.style.server:
+        if len(answers) > 1:
+            # kubectl looks for the field in the tables themselves, where it is not.
+            raise no_field(command.sort_by)
+        return [
+            Answer(each.resource, tuple(sort_objects(each.objects, command.sort_by)))
+            if len(each.objects) > 1
+            else each
+            for each in answers
+        ]
+    single = [Answer(answer.resource, (item,)) for answer in answers for item in answer.objects]
+    if command.sort_by and len(single) > 1:
+        return [single[i] for i in order([each.objects[0] for each in single], command.sort_by)]
+    return single
+
+
 def _objects(session: Session, command: Get, found: Found) -> None:
     errors = found.errors
     if errors and found.single:
         raise AggregateError(errors)
     objects = [item for _, item in found.objects()]
     if objects or not command.ignore_not_found:
-        chosen = choose_format(command.output, command.template, get=True)
-        printer = Printer(chosen, managed_fields=command.managed_fields)
+        chosen, template = choose(command.output, command.template, get=True)
+        printer = Printer(
+            chosen,
+            managed_fields=command.managed_fields,
+            template=template,
+            lenient=command.lenient,
+            headers=command.style.headers,
+        )
+        if command.sort_by and not found.single:
+            objects = sort_objects(objects, command.sort_by)
         session.out.append(printer.one(objects[0]) if found.single else printer.list(objects))
     raise_all(errors)

@@ -36,7 +36,7 @@ def _write(out: list[str], value: Any, line: str, sort: bool) -> None:
     if isinstance(value, Mapping) and value:
         inner = line + "    "
         mark = "{"
-        for key in sorted(value, key=_utf8) if sort else value:
+        for key in sorted(value) if sort else value:
             out.append(f"{mark}{inner}{_text(key)}: ")
             _write(out, value[key], inner, sort)
             mark = ","
@@ -67,7 +67,3 @@ def _scalar(value: Any) -> str:
 
 def _text(text: str) -> str:
     return json.dumps(text, ensure_ascii=False).translate(_ESCAPED)
-
-
-def _utf8(key: str) -> bytes:
-    return key.encode()

@@ -67,7 +67,7 @@ def _mapping(out: list[str], value: Mapping[str, Any], indent: int, sort: bool) 
         return
     out.append("{\n")
     margin = "  " * (indent + 1)
-    for key in sorted(value, key=str.encode) if sort else value:
+    for key in sorted(value) if sort else value:
         shown = key if not _ambiguous(key) and _BARE.fullmatch(key) else _quoted(key, None)
         out.append(f"{margin}{shown}: ")
         _write(out, value[key], indent + 1, sort)

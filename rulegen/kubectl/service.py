@@ -99,5 +99,5 @@ def _ordered(value: Any, path: str) -> Any:
     known = _ORDER.get(path, ())
     # What is no struct is a map, which Go prints by key; so are the structs with one field only.
     keys = [key for key in known if key in value]
-    keys += sorted([key for key in value if key not in known], key=str.encode)
+    keys += sorted([key for key in value if key not in known])
     return {key: _ordered(value[key], f"{path}.{key}".lstrip(".")) for key in keys}

@@ -41,7 +41,7 @@ def _roles(node: Object) -> list[str]:
     labels = fields(node, "metadata", "labels")
     roles = {key.removeprefix(_ROLE) for key in labels if key.startswith(_ROLE)}
     roles.add(labels.get("kubernetes.io/role", ""))
-    return sorted(roles - {""}, key=str.encode)
+    return sorted(roles - {""})
 
 
 def _address(node: Object, kind: str) -> str:

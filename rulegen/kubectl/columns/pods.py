@@ -39,7 +39,9 @@ def _pod(pod: Object, now: datetime) -> tuple[Cell, ...]:
     ):
         state.reason = "SchedulingGated"
     sidecars = {
-        each["name"] for each in items(pod, "spec", "initContainers") if each.get("restartPolicy") == "Always"
+        text(each, "name")
+        for each in items(pod, "spec", "initContainers")
+        if each.get("restartPolicy") == "Always"
     }
     restarts, of_sidecars = _Restarts(), _Restarts()
     initializing = _initializing(pod, sidecars, state, restarts, of_sidecars)

@@ -36,7 +36,7 @@ def balancers(item: Object) -> list[str]:
     """The addresses and names of a Service's load balancers, each once, sorted."""
     ingress = items(item, "status", "loadBalancer", "ingress")
     found = {text(each, "ip") or text(each, "hostname") for each in ingress}
-    return sorted(found - {""}, key=str.encode)
+    return sorted(found - {""})
 
 
 def _port(port: Object) -> str:

@@ -91,7 +91,7 @@ def _slices(session: Session, service: Object) -> list[Object]:
     return [
         item
         for item in session.cluster.all(_SLICES, namespace_of(service))
-        if (item.get("metadata", {}).get("labels") or {}).get(_OWNER) == name
+        if text(item, "metadata", "labels", _OWNER) == name
     ]
 
 

@@ -99,9 +99,10 @@ def ready_endpoints(slices: Sequence[Object], port: str) -> str:
             for endpoint in items(each, "endpoints"):
                 # An endpoint that is not ready is left out, and yet makes three others look incomplete.
                 more = more or len(found) >= 3
-                if at(endpoint, "conditions", "ready") is False:
+                addresses = items(endpoint, "addresses")
+                if at(endpoint, "conditions", "ready") is False or not addresses:
                     continue
-                address = items(endpoint, "addresses")[0]
+                address = addresses[0]
                 if ports:
                     address = host_port(address, "*" if own_number is None else own_number)
                 found.append(address)

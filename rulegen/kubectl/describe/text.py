@@ -27,13 +27,13 @@ class Description:
         self.line(f"{name}:\t{value}", level)
 
     def labels(self, labels: Mapping[str, str]) -> None:
-        lines = [f"{key}={labels[key]}" for key in sorted(labels, key=str.encode)] or ["<none>"]
+        lines = [f"{key}={labels[key]}" for key in sorted(labels)] or ["<none>"]
         self.field("Labels", "\n\t".join(lines))
 
     def annotations(self, annotations: Mapping[str, str]) -> None:
         """Annotations in lines of their own where they are long; what ``kubectl apply`` keeps is left out."""
         lines: list[str] = []
-        for key in sorted(annotations, key=str.encode):
+        for key in sorted(annotations):
             if key == _LAST_APPLIED:
                 continue
             value = annotations[key].removesuffix("\n")

@@ -1,0 +1,125 @@
+"""Tables: alignment, long ones, cells that could break out of theirs."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rulegen.kubectl import Outcome, run
+from rulegen.kubectl.age import moment
+from rulegen.kubectl.tabwriter import TabWriter
+
+NOW = moment("2026-11-23T12:00:00Z")
+
+
+def pod(name: str, status: str = "Running", **labels: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": name,
+            "namespace": "default",
+            "creationTimestamp": "2026-11-23T11:00:00Z",
+            "labels": labels,
+        },
+        "spec": {"containers": [{"name": "c"}]},
+        "status": {"phase": "Running", "reason": status},
+    }
+
+
+def get(*objects: dict[str, Any], line: str = "get pods") -> Outcome:
+    return run(objects, line.split(), NOW)
+
+
+def test_a_narrow_column_is_six_wide_and_others_three_wider_than_their_widest_cell() -> None:
+    told = get(pod("a"), pod("b"), line="get pods").stdout
+    assert told == "NAME   READY   STATUS    RESTARTS   AGE\na      0/1     Running   0          60m\n" + (
+        "b      0/1     Running   0          60m\n"
+    )
+
+
+def test_a_row_far_below_widens_the_whole_table_while_it_is_of_one_piece() -> None:
+    pods = [pod(f"p{i:03}") for i in range(300)] + [pod("q" * 30)]
+    lines = get(*pods).stdout.splitlines()
+    assert {line.index("0/1") for line in lines[1:]} == {33}
+
+
+def test_a_later_chunk_of_the_list_no_longer_widens_what_was_printed() -> None:
+    pods = [pod(f"p{i:03}") for i in range(600)] + [pod("q" * 30)]
+    lines = get(*pods).stdout.splitlines()
+    assert lines[1].index("0/1") == 7
+    assert lines[-1].index("0/1") == 33
+    in_one = get(*pods, line="get pods --chunk-size=0").stdout.splitlines()
+    assert in_one[1].index("0/1") == 33
+
+
+def test_rows_are_in_the_order_of_the_servers_keys() -> None:
+    first, second = pod("b"), pod("a")
+    first["metadata"]["namespace"], second["metadata"]["namespace"] = "team-x", "team"
+    told = get(second, first, line="get pods -A --no-headers").stdout
+    assert [line.split()[0] for line in told.splitlines()] == ["team-x", "team"]
+
+
+def test_a_cell_is_cut_where_its_line_ends() -> None:
+    told = get(pod("a", "Weird\nreason"), pod("b", "red \x1b[31m")).stdout
+    assert "Weird...   " in told
+    assert "red ^[[31m" in told
+    assert "\x1b" not in told
+
+
+def test_titles_leave_room_for_bytes_where_rows_need_less() -> None:
+    told = get(pod("a", "Übergang")).stdout.splitlines()
+    assert told[0].index("RESTARTS") == told[1].index("0   ")
+    assert told[0].index("RESTARTS") - told[0].index("STATUS") == len("Übergang".encode()) + 3
+
+
+def test_labels_are_shown_in_columns_of_their_own_or_all_at_once() -> None:
+    told = get(
+        pod("a", **{"app": "web", "example.com/team": "x"}),
+        pod("b"),
+        line="get pods -L app,example.com/team --show-labels",
+    ).stdout.splitlines()
+    assert told[0].split()[-3:] == ["APP", "TEAM", "LABELS"]
+    assert told[1].split()[-3:] == ["web", "x", "app=web,example.com/team=x"]
+    assert told[2].split()[-1] == "<none>"
+
+
+def test_a_type_without_columns_says_what_can_be_printed_instead() -> None:
+    item = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "default"}}
+    told = get(item, line="get secrets")
+    assert (told.code, told.stdout) == (1, "")
+    assert told.stderr == "error: rulegen has no columns for secrets: use -o name, yaml or json\n"
+    assert get(item, line="get secrets -o name").stdout == "secret/s\n"
+    assert get(line="get secrets").stderr == "No resources found in default namespace.\n"
+
+
+CELLS = st.text(st.characters(blacklist_characters="\t\v\n\f"), max_size=12)
+
+
+@given(st.lists(st.tuples(CELLS, CELLS, CELLS), min_size=1, max_size=20))
+def test_columns_begin_at_the_same_place_in_every_row(rows: list[tuple[str, str, str]]) -> None:
+    out = TabWriter(min_width=6, padding=3)
+    for row in rows:
+        out.write("\t".join(row) + "\n")
+    widths = [max(6, *(len(row[i]) + 3 for row in rows)) for i in (0, 1)]
+    expected = [f"{a.ljust(widths[0])}{b.ljust(widths[1])}{c}\n" for a, b, c in rows]
+    assert out.text() == "".join(expected)
+
+
+@pytest.mark.parametrize("end", ["\n", "\f"])
+def test_a_line_of_one_cell_ends_all_columns(end: str) -> None:
+    out = TabWriter(min_width=0, padding=1)
+    out.write(f"wide cell\tx\nalone{end}a\tb\n")
+    assert out.text() == "wide cell x\nalone\na b\n"
+
+
+def test_remembered_widths_never_shrink_until_they_are_forgotten() -> None:
+    out = TabWriter(min_width=0, padding=1, remember=True)
+    out.write("wide\tx\n")
+    out.flush()
+    out.write("a\tb\n")
+    out.flush()
+    out.forget()
+    out.write("a\tb\n")
+    assert out.text() == "wide x\na    b\na b\n"
