@@ -34,7 +34,7 @@ demo: $(STAMP)
 	@$(BIN)/rulegen show svc/ngx-svc -f fixtures/ngx -o tree
 
 bench: $(STAMP)
-	$(BIN)/python -m bench
+	$(BIN)/python -m bench --json bench/results.json --plot bench/growth.svg
 	$(BIN)/python -m bench.dumps
 
 # The recorder over the proxiers of a Kubernetes release (conformance/README.md). Needs Go; minutes the first time.

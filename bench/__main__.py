@@ -13,102 +13,135 @@ import platform
 import statistics
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bench.growth import exponent, plot
+
 ROOT = Path(__file__).resolve().parent.parent
 MODES = ("iptables", "ipvs", "nftables")
+SIZES = "1000x10,5000x10,10000x10,30000x10,44000x10,5000x50"
+FULL = (10000, 10)
+"""The size at which everything is measured; the others show growth, in iptables mode."""
 
 
-def measure(name: str, services: int, endpoints: int) -> dict[str, Any]:
-    command = [sys.executable, "-m", "bench.measures", name, str(services), str(endpoints)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+class Report:
+    """Figures as they come: a row of the table each, and all of them for JSON and the plot."""
+
+    def __init__(self) -> None:
+        self.results: list[dict[str, Any]] = []
+        print(f"{'':<44}{'size':>14}{'median ms':>12}{'min-max ms':>18}{'peak MB':>10}")
+
+    def add(self, name: str, size: tuple[int, int], seconds: list[float], peak: float | None = None) -> None:
+        self.results.append(
+            {"name": name, "services": size[0], "endpoints": size[1], "seconds": seconds, "peakMB": peak}
+        )
+        median, low, high = (1000 * f(seconds) for f in (statistics.median, min, max))
+        digits = 0 if median >= 10 else 2
+        spread = f"{low:.{digits}f}-{high:.{digits}f}"
+        memory = f"{peak:.0f}" if peak else "-"
+        label = f"{size[0]} x {size[1]}"
+        print(f"{name:<44}{label:>14}{median:>12.{digits}f}{spread:>18}{memory:>10}", flush=True)
+
+    def median(self, name: str, size: tuple[int, int]) -> float | None:
+        for result in self.results:
+            if (result["name"], result["services"], result["endpoints"]) == (name, *size):
+                return statistics.median(result["seconds"])
+        return None
+
+    def ratio(self, text: str, ours: str, theirs: str, size: tuple[int, int]) -> None:
+        a, b = self.median(ours, size), self.median(theirs, size)
+        if a and b:
+            print(f"    {text}: {a / b:.3g}", flush=True)
 
 
-def kube_proxy(mode: str, services: int, endpoints: int) -> dict[str, Any] | None:
-    """What the recorder says of the real proxier; None where it has not been built."""
+def measure(report: Report, label: str, name: str, size: tuple[int, int]) -> None:
+    command = [sys.executable, "-m", "bench.measures", name, *map(str, size)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        print(f"{label}: failed\n{done.stderr}", file=sys.stderr)
+        sys.exit(1)
+    found = json.loads(done.stdout)
+    report.add(label, size, found["seconds"], found["peakMB"])
+
+
+def kube_proxy(report: Report, mode: str, size: tuple[int, int]) -> None:
+    """What the recorder says of the real proxier; a line that says so where it has not been built."""
     recorders = sorted((ROOT / "conformance" / "bin").glob("recorder-1.37*"))
     if not recorders:
-        return None
-    command = [
-        str(recorders[-1]),
-        "time",
-        "-services",
-        str(services),
-        "-endpoints",
-        str(endpoints),
-        "-mode",
-        mode,
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
-
-
-def row(name: str, size: str, seconds: list[float], peak: float | None) -> str:
-    spread = f"{min(seconds) * 1000:.0f}-{max(seconds) * 1000:.0f}"
-    memory = f"{peak:.0f}" if peak else "-"
-    return f"{name:<34}{size:>14}{statistics.median(seconds) * 1000:>12.0f}{spread:>16}{memory:>10}"
+        print(f"kube-proxy {mode}: the recorder is not built (make recorder VERSION=1.37.2)")
+        return
+    command = [str(recorders[-1]), "time", "-mode", mode]
+    command += ["-services", str(size[0]), "-endpoints", str(size[1])]
+    peer = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    first = peer["feed"]["seconds"] + peer["firstSync"]["seconds"]
+    report.add(f"kube-proxy {mode}: feed + first sync", size, [first], peer["peakRSSBytes"] / 2**20)
+    report.add(f"kube-proxy {mode}: later full sync", size, [peer["fullSync"]["seconds"]])
+    report.add(f"kube-proxy {mode}: one change", size, [peer["oneEndpointChange"]["seconds"]])
 
 
 def machine() -> dict[str, Any]:
-    model = next(
-        (
-            line.partition(":")[2].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if "model name" in line
-        ),
-        platform.processor(),
-    )
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((line.partition(":")[2].strip() for line in lines if "model name" in line), "")
     return {
-        "cpu": model,
+        "cpu": model or platform.processor(),
         "cores": os.cpu_count(),
         "python": platform.python_version(),
         "kernel": platform.release(),
+        "date": datetime.now(UTC).date().isoformat(),
     }
+
+
+def everything(report: Report, size: tuple[int, int], modes: list[str]) -> None:
+    """All measures at one size."""
+    for mode in modes:
+        measure(report, f"{mode}: objects to text", f"cold {mode}", size)
+        kube_proxy(report, mode, size)
+        ours = f"{mode}: objects to text"
+        report.ratio("of kube-proxy's feed + first sync", ours, f"kube-proxy {mode}: feed + first sync", size)
+        report.ratio("of kube-proxy's later full sync", ours, f"kube-proxy {mode}: later full sync", size)
+    measure(report, "one endpoint changed, to transaction text", "one change", size)
+    ours, theirs = "one endpoint changed, to transaction text", "kube-proxy iptables: one change"
+    report.ratio("of kube-proxy's one change", ours, theirs, size)
+    for label, name in (
+        ("one service added, to transaction text", "one service"),
+        ("crossing 1,000 endpoints (101 services)", "crossing 1,000 endpoints"),
+        ("diff of two compiled states", "diff"),
+        ("load and validate kubectl's JSON", "load json"),
+        ("rulegen show svc/NAME, whole process", "show"),
+        ("rulegen --help, whole process", "help"),
+        ("peer: a plain f-string loop", "f-string loop"),
+    ):
+        measure(report, label, name, size)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--services", type=int, default=10000)
-    parser.add_argument("--endpoints", type=int, default=10)
+    parser.add_argument("--sizes", default=SIZES, help="SERVICESxENDPOINTS, comma-separated")
     parser.add_argument("--modes", default=",".join(MODES))
     parser.add_argument("--json", type=Path, help="write all figures to this file")
+    parser.add_argument("--plot", type=Path, help="write a plot of growth to this SVG file")
     options = parser.parse_args()
-    services, endpoints = options.services, options.endpoints
-    size = f"{services} x {endpoints}"
-    results: list[dict[str, Any]] = []
-    print(f"{'':<34}{'size':>14}{'median ms':>12}{'min-max ms':>16}{'peak MB':>10}")
-
-    def report(name: str, seconds: list[float], peak: float | None) -> None:
-        results.append(
-            {"name": name, "services": services, "endpoints": endpoints, "seconds": seconds, "peakMB": peak}
-        )
-        print(row(name, size, seconds, peak), flush=True)
-
-    for mode in options.modes.split(","):
-        found = measure(f"cold {mode}", services, endpoints)
-        report(f"rulegen: {mode}, objects to text", found["seconds"], found["peakMB"])
-        peer = kube_proxy(mode, services, endpoints)
-        if peer is None:
-            print(f"{'kube-proxy: ' + mode:<34}not built: make conformance VERSION=1.37.2")
-            continue
-        first = peer["feed"]["seconds"] + peer["firstSync"]["seconds"]
-        report(f"kube-proxy: {mode}, feed + first sync", [first], peer["peakRSSBytes"] / 2**20)
-        report(f"kube-proxy: {mode}, later full sync", [peer["fullSync"]["seconds"]], None)
-        report(f"kube-proxy: {mode}, one change", [peer["oneEndpointChange"]["seconds"]], None)
-        ratio = statistics.median(found["seconds"]) / first
-        print(f"{'':<4}{mode}: {ratio:.2f} of kube-proxy's feed + first sync")
-    for name, label in (
-        ("load json", "rulegen: load and validate JSON"),
-        ("f-string loop", "plain f-string loop"),
-    ):
-        found = measure(name, services, endpoints)
-        report(label, found["seconds"], found["peakMB"])
+    sizes = [(int(a), int(b)) for a, _, b in (text.partition("x") for text in options.sizes.split(","))]
+    report = Report()
+    for size in sizes:
+        if size == FULL or len(sizes) == 1:
+            everything(report, size, options.modes.split(","))
+        else:
+            measure(report, "iptables: objects to text", "cold iptables", size)
+            kube_proxy(report, "iptables", size)
+            measure(report, "one endpoint changed, to transaction text", "one change", size)
+    for name in ("iptables: objects to text", "one endpoint changed, to transaction text"):
+        found = exponent(report.results, name)
+        if found is not None:
+            print(f"    {name}: grows as services^{found:.2f}")
     if options.json:
-        options.json.write_text(json.dumps({"machine": machine(), "results": results}, indent=2) + "\n")
+        options.json.write_text(
+            json.dumps({"machine": machine(), "results": report.results}, indent=2) + "\n"
+        )
+    if options.plot:
+        options.plot.write_text(plot(report.results), encoding="utf-8")
 
 
 if __name__ == "__main__":

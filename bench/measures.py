@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import resource
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from bench import clusters
 from rulegen.backend import backend
@@ -78,12 +80,107 @@ def _f_strings(services: int, endpoints: int) -> list[float]:
     return _timed(work)
 
 
+def _compiler(services: int, endpoints: int) -> Any:
+    from rulegen.compiler import Compiler
+
+    return Compiler(clusters.cluster(services, endpoints), clusters.NODE, clusters.CONFIG)
+
+
+def _one_change(services: int, endpoints: int) -> list[float]:
+    """One endpoint of one Service is replaced: from the changed object to the transaction's text."""
+    compiler = _compiler(services, endpoints)
+    pieces = [
+        clusters.endpoint_slice(number * 7 % services, endpoints, shift=number + 1) for number in range(101)
+    ]
+    seconds = []
+    with paused():
+        for piece in pieces:
+            started = time.perf_counter()
+            text = compiler.update([piece]).text
+            seconds.append(time.perf_counter() - started)
+            assert 0 < len(text) < 2048
+    return seconds[1:]
+
+
+def _one_service(services: int, endpoints: int) -> list[float]:
+    """A Service with its endpoints comes."""
+    compiler = _compiler(services, endpoints)
+    seconds = []
+    with paused():
+        for number in range(services, services + 21):
+            objects = [clusters.service(number), clusters.endpoint_slice(number, endpoints)]
+            started = time.perf_counter()
+            text = compiler.update(objects).text
+            seconds.append(time.perf_counter() - started)
+            assert text
+    return seconds[1:]
+
+
+def _crossing(services: int, endpoints: int) -> list[float]:
+    """The one change that touches every rule: endpoints cross 1,000, and comments go or come."""
+    del services, endpoints
+    objects = clusters.cluster(100, 10)
+    from rulegen.compiler import Compiler
+
+    compiler = Compiler(objects, clusters.NODE, clusters.CONFIG)
+    seconds = []
+    for number in range(11):
+        started = time.perf_counter()
+        text = compiler.update([clusters.endpoint_slice(0, 10 + (number + 1) % 2)]).text
+        seconds.append(time.perf_counter() - started)
+        assert len(text) > 50_000
+    return seconds[1:]
+
+
+def _diff(services: int, endpoints: int) -> list[float]:
+    """Two compiled states that differ in one endpoint, to a transaction."""
+    import msgspec
+
+    from rulegen.backend import comparing
+
+    room = comparing("iptables")
+    before = clusters.cluster(services, endpoints)
+    changed = (clusters.endpoint_slice(0, endpoints, shift=1), *before.slices[1:])
+    after = msgspec.structs.replace(before, slices=changed)
+    states = [
+        room.state(room.compile_rules(plan(objects, clusters.NODE, clusters.CONFIG, "IPv4")))
+        for objects in (before, after)
+    ]
+
+    def work() -> None:
+        with paused():
+            assert room.diff(*states).text
+
+    return _timed(work, 3)
+
+
+def _command(*arguments: str) -> Callable[[int, int], list[float]]:
+    """A whole process of the command line, reading a listing of the cluster where it needs one."""
+
+    def measured(services: int, endpoints: int) -> list[float]:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "objects.json"
+            if "FILE" in arguments:
+                path.write_bytes(clusters.listing(services, endpoints))
+            command = [sys.executable, "-m", "rulegen.cli.main"]
+            command += [str(path) if word == "FILE" else word for word in arguments]
+            return _timed(lambda: subprocess.run(command, check=True, capture_output=True), 5)
+
+    return measured
+
+
 MEASURES: dict[str, Callable[[int, int], list[float]]] = {
     "cold iptables": lambda s, e: _cold("iptables", s, e),
     "cold ipvs": lambda s, e: _cold("ipvs", s, e),
     "cold nftables": lambda s, e: _cold("nftables", s, e),
     "load json": _load_json,
     "f-string loop": _f_strings,
+    "one change": _one_change,
+    "one service": _one_service,
+    "crossing 1,000 endpoints": _crossing,
+    "diff": _diff,
+    "help": _command("--help"),
+    "show": _command("show", "svc/svc-7", "-n", "ns-7", "-f", "FILE"),
 }
 
 
