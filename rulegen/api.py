@@ -9,8 +9,8 @@ from rulegen.allocation import allocate, ranges
 from rulegen.backend import backend
 from rulegen.collector import paused
 from rulegen.load import load as load_all
-from rulegen.load import proxy_config
-from rulegen.load.scenario import node_of
+from rulegen.load import load_configuration, plain_node, proxy_config
+from rulegen.load.kinds import PROXY_CONFIGURATION, PROXY_CONFIGURATION_VERSION
 from rulegen.model import FAMILIES, Cluster, Family, Node, ProxyConfig
 from rulegen.plan import plan
 from rulegen.versions import DEFAULT_VERSION
@@ -49,18 +49,24 @@ def compile(
 
     ``node`` and ``config`` may be plain data (a node file's form, a KubeProxyConfiguration); by default a
     plain node and the configuration found among the objects. ``mode`` wins over the configuration's. Raises
-    ValueError for an unknown mode or version.
+    ValueError for an unknown mode or version, and :class:`rulegen.LoadError` for plain data that a node file
+    or kube-proxy would not take, unknown fields included.
     """
     if not isinstance(node, Node):
-        node = node_of(node or {})
+        node = plain_node(node or {})
     if not isinstance(config, ProxyConfig):
-        config = proxy_config(config if config is not None else cluster.proxy_configuration, mode)
+        config = proxy_config(cluster.proxy_configuration if config is None else _checked(config), mode)
     chosen = backend(mode or config.mode)
     rules: dict[Family, Any] = {}
     with paused():
         for family in families:
             rules[family] = chosen.compile_rules(plan(cluster, node, config, family, version))
     return rules
+
+
+def _checked(config: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    kind = {"apiVersion": PROXY_CONFIGURATION_VERSION, "kind": PROXY_CONFIGURATION}
+    return load_configuration({**kind, **config}, strict=True).cluster.proxy_configuration
 
 
 def text(ruleset: Any, form: str | None = None, mode: str = "iptables") -> str:

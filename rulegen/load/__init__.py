@@ -8,7 +8,7 @@ from typing import Any
 
 from rulegen.load.config import proxy_config
 from rulegen.load.loader import Loaded, Progress, load, load_configuration
-from rulegen.load.node import NodeFacts, node_facts
+from rulegen.load.node import NodeFacts, node_facts, plain_node
 from rulegen.load.problems import LoadError, Problem
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "load",
     "load_configuration",
     "node_facts",
+    "plain_node",
     "proxy_config",
 ]
 

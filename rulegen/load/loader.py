@@ -330,7 +330,9 @@ class _Run:
         if not self._keys_are_single(item):
             return
         data = item.data()
-        if self._admit(item, data, "") is None:
+        # kube-proxy fills this in before it validates, and with it looks at the cluster CIDRs.
+        local = {"detectLocalMode": "ClusterCIDR"} if data.get("detectLocalMode") in (None, "") else {}
+        if self._admit(item, {**data, **local}, "") is None:
             return
         if self.configuration_origin is not None:
             message = f"another one stands at {self.configuration_origin}"

@@ -209,6 +209,26 @@ def _of_flags(
     )
 
 
+def plain_node(data: Mapping[str, Any]) -> Node:
+    """A node from plain data, of a node file's form or a Node object, with nothing assumed.
+
+    Raises :class:`LoadError` for unknown keys and for values that a node file may not have.
+    """
+    problems: list[Problem] = []
+    given = _of_file(data, None, problems) if data else _Given()
+    if problems:
+        raise LoadError(problems)
+    return Node(
+        name=given.name or "",
+        labels=dict(given.labels or {}),
+        ips=given.ips or (),
+        pod_cidrs=given.pod_cidrs or (),
+        interfaces=dict(given.interfaces or {}),
+        conntrack_tcp_be_liberal=bool(given.conntrack_tcp_be_liberal),
+        nfacct=bool(given.nfacct),
+    )
+
+
 def _of_file(source: Source, stdin: IO[bytes] | IO[str] | None, problems: list[Problem]) -> _Given:
     items: list[Item] = []
     file = ""

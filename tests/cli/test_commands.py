@@ -150,6 +150,16 @@ def test_a_misspelt_field_of_the_configuration_is_named_too(rulegen: Rulegen, tm
     assert (done.code, done.out) == (2, "") and f"\n{said}\n" in done.err
 
 
+def test_cluster_cidrs_are_checked_by_default_as_by_kube_proxy(rulegen: Rulegen, tmp_path: Path) -> None:
+    (tmp_path / "proxy.yaml").write_text(
+        "apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\nclusterCIDR: hello\n"
+    )
+    done = rulegen("render", "-f", NGX, "--config", "proxy.yaml")
+    assert (done.code, done.out) == (2, "")
+    assert "proxy.yaml:3: KubeProxyConfiguration.DetectLocalConfiguration.ClusterCIDRs" in done.err
+    assert 'Invalid value: "hello"' in done.err
+
+
 def test_validate_tells_programs_what_is_wrong(rulegen: Rulegen, tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text(
         "apiVersion: v1\nkind: Service\nmetadata:\n  name: web\nspec:\n  port:\n    - port: 80\n"

@@ -353,6 +353,8 @@ nodePortAddresses:
 - 10.0.0.0/33
 """,
         (
+            "bad.yaml:3: KubeProxyConfiguration.DetectLocalConfiguration.ClusterCIDRs[0]: Invalid value: "
+            '"10.0.0.0": must be a valid CIDR block (e.g. 10.100.0.0/16 or fde4:8dba:82e1::/48)',
             'bad.yaml:4: KubeProxyConfiguration.MetricsBindAddress: Invalid value: "here": must be IP:port',
             "bad.yaml:7: KubeProxyConfiguration.NodePortAddresses[1]: Invalid value: "
             "\"10.0.0.0/33\": must be a valid CIDR or one of the keywords 'primary', 'localhost', "
