@@ -71,34 +71,40 @@ def _root(
 
 def main() -> None:
     """Run the command line; exit codes 0, 1 (a difference, not delivered), 2 (an error)."""
+    try:
+        app(prog_name="rulegen")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        sys.exit(_explained(error))
+
+
+def _explained(error: Exception) -> int:
+    """Say on standard error what went wrong; returns the exit code."""
+    # Reading is a large room, and a command that failed has most likely been there already.
     from rulegen.cli.output import note_warnings
     from rulegen.load.problems import LoadError
 
-    try:
-        app(prog_name="rulegen")
-    except LoadError as error:
+    if isinstance(error, LoadError):
         # An unknown field is often why a required one is missing.
         note_warnings(error.warnings)
         for problem in error.problems:
             print(problem, file=sys.stderr)
         count = len(error.problems)
         print(f"{count} error{'s' if count != 1 else ''}; nothing was printed.", file=sys.stderr)
-        sys.exit(2)
-    except (ValueError, OSError) as error:
+        return 2
+    if isinstance(error, ValueError | OSError):
         reason = error.strerror if isinstance(error, OSError) and not error.filename else None
         print(f"error: {reason or error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except Exception as error:
-        if os.environ.get("RULEGEN_DEBUG"):
-            raise
-        print(
-            f"error: this is a fault of rulegen: {type(error).__name__}: {error}\n"
-            "Please report it with the command and its input; RULEGEN_DEBUG=1 shows where it happened.",
-            file=sys.stderr,
-        )
-        sys.exit(3)
+        return 2
+    if os.environ.get("RULEGEN_DEBUG"):
+        raise error
+    print(
+        f"error: this is a fault of rulegen: {type(error).__name__}: {error}\n"
+        "Please report it with the command and its input; RULEGEN_DEBUG=1 shows where it happened.",
+        file=sys.stderr,
+    )
+    return 3
 
 
 if __name__ == "__main__":
