@@ -30,7 +30,7 @@ def summary(current: Dump, desired: Dump) -> list[ServiceChange]:
         if name == NOBODY:
             lines = tuple(_of_nobody(touched[name]))
         else:
-            lines = tuple(_of_port(before.ports.get(name), after.ports.get(name)))
+            lines = tuple(of_port(before.ports.get(name), after.ports.get(name)))
         told.append(
             ServiceChange(service=label(name), lines=lines or (_only_rules(touched[name]),), places=places)
         )
@@ -60,7 +60,8 @@ def _in_full(name: PortName, before: Views, after: Views) -> PortName:
     return next((each for each in ports if each[0] == name[0]), name)
 
 
-def _of_port(before: PortView | None, after: PortView | None) -> Iterable[str]:
+def of_port(before: PortView | None, after: PortView | None) -> Iterable[str]:
+    """What happens to one service port, line by line; None is a port that is not there."""
     if before is None and after is not None:
         yield f"+ new: {_reached(after)}"
         return

@@ -6,10 +6,16 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from rulegen.backend import Branch, Form, ShownRule
+from rulegen.findings import Comparison, Facts, ServiceChange
 from rulegen.model import Family
 from rulegen.nftables import schema, show
+from rulegen.nftables.compare import compare, facts
 from rulegen.nftables.compile import compile_rules
+from rulegen.nftables.diff import Transaction, diff
+from rulegen.nftables.listing import tables
 from rulegen.nftables.ruleset import Ruleset
+from rulegen.nftables.summary import summary
+from rulegen.nftables.table import Table, table
 from rulegen.nftables.text import additions, script
 from rulegen.plan import Plan, ServicePort
 
@@ -49,6 +55,24 @@ class Nftables:
 
     def chain_names(self, ruleset: Ruleset, port: ServicePort) -> Mapping[str, str]:
         return show.endpoint_chains(ruleset, port)
+
+    def state(self, ruleset: Ruleset) -> Table:
+        return table(ruleset)
+
+    def read(self, listings: Mapping[str, str], family: Family) -> Mapping[str, Table]:
+        return tables(listings, family)
+
+    def diff(self, current: Table, desired: Table) -> Transaction:
+        return diff(current, desired)
+
+    def summary(self, current: Table, desired: Table) -> list[ServiceChange]:
+        return summary(current, desired)
+
+    def compare(self, current: Table, desired: Ruleset) -> Comparison:
+        return compare(current, desired)
+
+    def facts(self, states: Sequence[Table]) -> Facts:
+        return facts(states)
 
 
 BACKEND = Nftables()

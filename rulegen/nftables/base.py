@@ -12,6 +12,8 @@ from rulegen.versions import Features
 
 LOCALHOST_GATE = "KubeProxyNFTablesLocalhostNodePorts"
 PROTOCOLS = ("tcp", "udp", "sctp")
+TABLE_COMMENT = "rules for kube-proxy"
+REJECT_COMMENT = "helper for @no-endpoint-services / @no-endpoint-nodeports"
 
 # Chain, type, hook, priority. Firewalling comes before DNAT, while the packet still has the address that the
 # client asked for.
@@ -123,10 +125,7 @@ def base(plan: Plan) -> Base:
         for chain, kind, hook, priority in BASE_CHAINS
     ]
     chains += [f"add chain {scope} {chain}\n" for chain in dict.fromkeys(to for _, to, _ in JUMPS)]
-    chains.append(
-        f"add chain {scope} {names.REJECT_CHAIN}"
-        ' { comment "helper for @no-endpoint-services / @no-endpoint-nodeports" ; }\n'
-    )
+    chains.append(f'add chain {scope} {names.REJECT_CHAIN} {{ comment "{REJECT_COMMENT}" ; }}\n')
     chains += [f"add chain {scope} {names.LOCALHOST_REJECT_CHAIN}{protocol}\n" for protocol in rejects]
 
     elements: list[Element] = []
@@ -138,7 +137,7 @@ def base(plan: Plan) -> Base:
         ]
     return Base(
         words=known,
-        table=f'add table {scope} {{ comment "rules for kube-proxy" ; }}\n',
+        table=f'add table {scope} {{ comment "{TABLE_COMMENT}" ; }}\n',
         chains="".join(chains),
         containers=_containers(known, node_port_ips=not machine.node_port_all),
         rules=_rules(plan, known),

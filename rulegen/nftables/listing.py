@@ -6,7 +6,7 @@ Only the tables of kube-proxy are looked into; of others the name is kept.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -17,6 +17,7 @@ from rulegen.nftables.names import TABLE
 from rulegen.nftables.rule import compose, constant, normal
 from rulegen.nftables.table import Chain, Container, Table
 
+LISTINGS = ("nft list ruleset", "nft -j list ruleset", "nft -a list ruleset")
 FAMILIES: dict[str, Family] = {"ip": "IPv4", "ip6": "IPv6"}
 
 # nft(8): standard priority names, of the families ip and ip6.
@@ -25,6 +26,7 @@ _PRIORITIES = {
 }  # fmt: skip
 _UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 _TIME = re.compile(r"(\d+)([dhms])(?!s)")
+_DYNAMIC_SIZE = "65535"
 BETWEEN_COMMAS = re.compile(r'(?:[^,"]|"[^"]*")+')
 
 
@@ -47,6 +49,21 @@ class ListingError(ValueError):
 def read(text: str) -> Listing:
     """Read a listing in any of its forms. Raises ListingError for text that is none."""
     return _read_json(text) if text.lstrip().startswith("{") else _read_text(text)
+
+
+def tables(listings: Mapping[str, str], family: Family) -> dict[str, Table]:
+    """The listings of nft among those of a node, by the command that printed them, as the family's table.
+
+    Raises ValueError (with the listing's name) for one that cannot be read.
+    """
+    found = {}
+    for name in LISTINGS:
+        if name in listings:
+            try:
+                found[name] = read(listings[name]).tables.get(family, Table(family, absent=True))
+            except ValueError as fault:
+                raise ValueError(f"{name}: {fault}") from None
+    return found
 
 
 # --- text
@@ -117,20 +134,37 @@ def _table(block: Block, family: str) -> Table:
     containers: dict[str, Container] = {}
     counters: list[str] = []
     for inner in block.blocks:
-        match inner.head:
-            case ["chain", name]:
-                chains[name] = _chain(inner.lines, family)
-            case ["set" | "map" as kind, name]:
-                containers[name] = _container(kind, inner)
-            case ["counter", name]:
-                counters.append(name)
-            case _:
-                raise ListingError(inner.line, f"kube-proxy has no {' '.join(inner.head)!r}")
-    return Table(FAMILIES[family], chains, containers, frozenset(counters))
+        try:
+            match inner.head:
+                case ["chain", name]:
+                    chains[name] = _chain(inner.lines, family)
+                case ["set" | "map" as kind, name]:
+                    containers[name] = _container(kind, inner)
+                case ["counter", name]:
+                    counters.append(name)
+                case _:
+                    raise ListingError(inner.line, f"kube-proxy has no {' '.join(inner.head)!r}")
+        except ListingError:
+            raise
+        except ValueError as fault:
+            raise ListingError(inner.line, f"in {' '.join(inner.head)}: {fault}") from None
+    comment = ""
+    other = []
+    for line in block.lines:
+        if line.startswith("comment "):
+            comment = _comment(line)
+        else:
+            other.append(line)
+    return Table(FAMILIES[family], chains, containers, tuple(counters), comment, tuple(sorted(other)))
+
+
+def _comment(line: str) -> str:
+    """The comment of a table or chain."""
+    return line.removeprefix("comment ").strip('"')
 
 
 def _chain(lines: Sequence[str], family: str) -> Chain:
-    hook = policy = ""
+    hook = policy = comment = ""
     rules = []
     for line in lines:
         if line.startswith("type ") and " hook " in line:
@@ -138,9 +172,11 @@ def _chain(lines: Sequence[str], family: str) -> Chain:
             place = words.index("priority") + 1
             end = words.index("policy")
             hook, policy = f"{words[1]} {words[3]} {priority(words[place:end])}", words[end + 1]
-        elif not line.startswith("comment "):
+        elif line.startswith("comment "):
+            comment = _comment(line)
+        else:
             rules.append(normal(line, family))
-    return Chain(tuple(rules), hook, policy)
+    return Chain(tuple(rules), hook, policy, comment)
 
 
 def priority(words: Sequence[str]) -> int:
@@ -161,11 +197,33 @@ def _container(kind: str, block: Block) -> Container:
     for line in block.lines:
         what, _, value = line.partition(" ")
         told[what] = value
-    timeout = seconds(told.get("timeout", ""))
-    elements = [] if timeout else map(_element, BETWEEN_COMMAS.findall(told.get("elements", "")[3:-1]))
     name = block.head[1]
-    found = {key: Element(name, key, value, comment) for key, value, comment in elements}
-    return Container(kind, told.get("type", ""), told.get("comment", "").strip('"'), timeout, found)
+    timeout = seconds(told.pop("timeout", ""))
+    listed = told.pop("elements", "= {}").removeprefix("= ")
+    found = {} if timeout else {element.key: element for element in elements(name, listed)}
+    flags = set(told.pop("flags", "").replace(",", " ").split())
+    dynamic = "dynamic" in flags
+    type_, comment = told.pop("type", ""), told.pop("comment", "").strip('"')
+    other = _other(told, flags, dynamic=dynamic)
+    return Container(kind, type_, comment, timeout, found, dynamic, other)
+
+
+def _other(told: dict[str, str], flags: Collection[str], *, dynamic: bool) -> tuple[str, ...]:
+    """Properties that kube-proxy gives to no set; a size is given by nft where rules add elements."""
+    # Newer versions of nft say behind the size how many elements there are.
+    size = told.pop("size", "").partition("#")[0].strip()
+    lines = [f"{what} {value}".rstrip() for what, value in told.items()]
+    lines += [f"flags {flag}" for flag in flags if flag not in ("dynamic", "timeout")]
+    if size and not (dynamic and size == _DYNAMIC_SIZE):
+        lines.append(f"size {size}")
+    return tuple(sorted(lines))
+
+
+def elements(container: str, text: str) -> list[Element]:
+    """The elements between the braces of a listing, or of a command."""
+    inside = text.strip().removeprefix("{").removesuffix("}")
+    parts = [_element(part) for part in BETWEEN_COMMAS.findall(inside) if part.strip()]
+    return [Element(container, key, value, comment) for key, value, comment in parts]
 
 
 def _element(text: str) -> tuple[str, str, str]:
@@ -186,7 +244,15 @@ def _read_json(text: str) -> Listing:
         items = msgspec.json.decode(text)["nftables"]
     except (msgspec.DecodeError, KeyError) as fault:
         raise ListingError(0, f"no JSON of nft: {fault}") from None
-    objects = [(kind, found) for item in items for kind, found in item.items()]
+    try:
+        return _of_objects([(kind, found) for item in items for kind, found in item.items()])
+    except (AttributeError, KeyError, TypeError, ValueError) as fault:
+        if isinstance(fault, ListingError):
+            raise
+        raise ListingError(0, f"no object of nft: {fault}") from None
+
+
+def _of_objects(objects: Sequence[tuple[str, dict[str, Any]]]) -> Listing:
     names = dict.fromkeys((found["family"], found["name"]) for kind, found in objects if kind == "table")
     ours = [(family, name) for family, name in names if name == TABLE and family in FAMILIES]
     tables = {FAMILIES[family]: _table_of_objects(family, objects) for family, _ in ours}
@@ -217,10 +283,17 @@ def _table_of_objects(family: str, objects: Sequence[tuple[str, dict[str, Any]]]
             tuple(rules.get(name, ())),
             f"{found['type']} {found['hook']} {found['prio']}" if "hook" in found else "",
             found.get("policy", ""),
+            found.get("comment"),
         )
         for name, found in chains.items()
     }
-    return Table(FAMILIES[family], made, containers, frozenset(counters))
+    own = next(found for kind, found in objects if kind == "table" and found["family"] == family
+               and found["name"] == TABLE)  # fmt: skip
+    flags = own.get("flags", ())
+    other = [f"flags {flag}" for flag in ([flags] if isinstance(flags, str) else flags)]
+    return Table(
+        FAMILIES[family], made, containers, tuple(counters), own.get("comment"), tuple(sorted(other))
+    )
 
 
 def _rule_of_object(found: dict[str, Any]) -> str:
@@ -235,12 +308,28 @@ def _container_of_object(kind: str, found: dict[str, Any]) -> Container:
     key_type = found["type"] if isinstance(found["type"], str) else " . ".join(found["type"])
     mapped = f" : {found['map']}" if "map" in found else ""
     timeout = found.get("timeout", 0)
-    elements: dict[str, Element] = {}
-    for item in found.get("elem", ()) if not timeout else ():
-        key, value = item if kind == "map" else (item, None)
-        comment = ""
-        if isinstance(key, dict) and "elem" in key:
-            key, comment = key["elem"]["val"], key["elem"].get("comment", "")
-        told = Element(found["name"], constant(key), constant(value) if value else "", comment)
-        elements[told.key] = told
-    return Container(kind, key_type + mapped, found.get("comment", ""), timeout, elements)
+    inside = [] if timeout else [_element_of_object(kind, found["name"], e) for e in found.get("elem", ())]
+    flags = set(found.get("flags", ()))
+    # nft 1.0.6 does not tell which sets rules add to; it does not say that of those that have no timeout.
+    dynamic = True if "dynamic" in flags else None
+    told = {
+        what: msgspec.json.encode(value).decode().strip('"')
+        for what, value in found.items()
+        if what
+        not in ("family", "name", "table", "handle", "type", "map", "comment", "timeout", "elem", "flags")
+    }
+    other = _other(told, flags, dynamic=dynamic is not False)
+    return Container(
+        kind, key_type + mapped, found.get("comment", ""), timeout, {e.key: e for e in inside}, dynamic, other
+    )
+
+
+def _element_of_object(kind: str, container: str, item: Any) -> Element:
+    key, value = item if kind == "map" else (item, None)
+    comment = more = ""
+    if isinstance(key, dict) and "elem" in key:
+        told = key["elem"]
+        key, comment = told["val"], told.get("comment", "")
+        rest = {what: said for what, said in told.items() if what not in ("val", "comment")}
+        more = f" {msgspec.json.encode(rest).decode()}" if rest else ""
+    return Element(container, constant(key) + more, constant(value) if value else "", comment)

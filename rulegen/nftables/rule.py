@@ -107,7 +107,8 @@ def _constant(first: Address, last: Address) -> Expression:
 def _statement(statement: Statement) -> str:
     match statement:
         case {"match": {"op": op, "left": left, "right": right}}:
-            operator = " !=" if op == "!=" else ""
+            # Flags are looked for in a set of them unless it is said otherwise.
+            operator = "" if op == ("in" if "ct" in left else "==") else f" {op}"
             return f"{_expression(left)}{operator} {_constants(right)}"
         case {"vmap": {"key": key, "data": data}}:
             return f"{_expression(key)} vmap {_constants(data)}"

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from rulegen.nftables import names
-from rulegen.nftables.base import BASE_CHAINS
+from rulegen.nftables.base import BASE_CHAINS, TABLE_COMMENT
 from rulegen.nftables.element import Element
 from rulegen.nftables.ruleset import Ruleset
 from rulegen.nftables.statements import key, read, split_comment, verdict
@@ -25,9 +25,7 @@ def objects(ruleset: Ruleset) -> list[dict[str, Any]]:
     """
     family, table = ruleset.base.words.ip, names.TABLE
     own = {"family": family, "table": table}
-    found: list[dict[str, Any]] = [
-        {"table": {"family": family, "name": table, "comment": "rules for kube-proxy"}}
-    ]
+    found: list[dict[str, Any]] = [{"table": {"family": family, "name": table, "comment": TABLE_COMMENT}}]
     found += _chains(ruleset, own)
     found += _containers(ruleset, own)
     for chain, rules in ruleset.rules().items():

@@ -8,7 +8,7 @@ from rulegen.load.scenario import Scenario, from_scenario
 from rulegen.model import Family
 from rulegen.nftables import BACKEND, Ruleset, compile_rules, script
 from rulegen.nftables.listing import read
-from rulegen.nftables.table import Table, table
+from rulegen.nftables.table import Table, equal, table
 from rulegen.plan import plan
 from tests.kernel.netns import Namespace, need
 from tests.objects import CONFIG, NODE, cluster, service, slice_of
@@ -59,7 +59,8 @@ def test_the_script_makes_in_the_kernel_what_was_compiled(netns: Namespace, scen
         netns.run("nft", "-f", "-", stdin=script(rules))
     expected = {family: table(rules) for family, rules in compiled.items()}
     for found in listed(netns):
-        assert found == expected
+        assert found.keys() == expected.keys()
+        assert all(equal(found[family], expected[family]) for family in expected)
 
 
 @pytest.mark.parametrize("scenario", SAMPLE, ids=[scenario.name for scenario in SAMPLE])
@@ -72,7 +73,10 @@ def test_json_makes_in_the_kernel_what_was_compiled(netns: Namespace, scenario: 
     for found in listed(netns):
         for family, rules in compiled.items():
             expected = table(rules)
-            assert found[family].chains == expected.chains
+            assert found[family].chains.keys() == expected.chains.keys()
+            for name, chain in expected.chains.items():
+                assert found[family].chains[name].rules == chain.rules
+                assert found[family].chains[name].hook == chain.hook
             assert found[family].counters == expected.counters
             assert found[family].containers.keys() == expected.containers.keys()
             for name, container in expected.containers.items():
@@ -116,5 +120,5 @@ def test_source_ranges_that_touch_are_compared_as_nft_joins_them(netns: Namespac
     )
     netns.run("nft", "-f", "-", stdin=script(rules))
     for found in listed(netns):
-        assert found == {"IPv4": table(rules)}
+        assert equal(found["IPv4"], table(rules))
     assert any("10.0.0.0-11.127.255.255" in r for chain in table(rules).chains.values() for r in chain.rules)
