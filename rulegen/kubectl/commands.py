@@ -176,15 +176,13 @@ def _dispatch(session: Session, line: list[str]) -> None:
     rest = line
     commands: Sequence[str] = ("get", "describe", "expose", "create")
     while commands:
-        word = _first_argument(rest)
+        word, after = _take_argument(rest)
         if word == "svc" and path == ["create"]:
-            rest = _without(rest, word)
             word = "service"
-        elif word in commands:
-            rest = _without(rest, word)
-        else:
-            _unknown(session, path, rest)
+        if word not in commands:
+            _unknown(session, path, word, rest)
         path.append(word)
+        rest = after
         commands = {"create": ("service",), "create service": tuple(_TYPES)}.get(" ".join(path), ())
     name = " ".join([session.program, *path])
     flags, command = _command(path)
@@ -192,7 +190,7 @@ def _dispatch(session: Session, line: list[str]) -> None:
     if parsed.given("record"):
         session.notes.append("Flag --record has been deprecated, --record will be removed in the future")
     if parsed.on("help"):
-        raise KubectlError(f"rulegen has no manual of kubectl's: see 'kubectl {' '.join(path)} --help'")
+        raise _no_manual(path)
     command(session, parsed, name)
     if parsed.on("warnings-as-errors") and session.warnings:
         count = session.warnings
@@ -213,52 +211,38 @@ def _command(path: Sequence[str]) -> tuple[Sequence[Flag], Callable[[Session, Pa
     )
 
 
-def _first_argument(line: Sequence[str]) -> str:
-    """The first word that is neither a flag nor the value of one, as cobra finds it before it knows flags."""
-    known = FlagSet(_GLOBAL)
-    rest = iter(line)
-    for word in rest:
-        if word == "--":
-            return ""
-        if word.startswith("--") and "=" not in word:
-            flag = known.named(word[2:])
-            if flag is None or not flag.bare:
-                next(rest, "")
-        elif word.startswith("-") and "=" not in word and len(word) == 2:
-            flag = known.short(word[1])
-            if flag is None or not flag.bare:
-                next(rest, "")
-        elif word and not word.startswith("-"):
-            return word
-    return ""
+def _take_argument(line: Sequence[str]) -> tuple[str, list[str]]:
+    """The first word that is neither a flag nor the value of one, and the line without it.
 
-
-def _without(line: Sequence[str], word: str) -> list[str]:
-    """The line without a command's name, which is not the value of a flag before it."""
+    As cobra finds a command: before the command's own flags are known, a flag that is none of the global
+    ones is taken to have a value.
+    """
     known = FlagSet(_GLOBAL)
     at = 0
-    while at < len(line):
-        each = line[at]
-        if each == word:
-            return [*line[:at], *line[at + 1 :]]
-        long = each.startswith("--") and "=" not in each
-        flag = known.named(each[2:]) if long else known.short(each[1:])
-        takes_value = long or (each.startswith("-") and "=" not in each and len(each) == 2)
-        at += 2 if takes_value and (flag is None or not flag.bare) else 1
-    return list(line)
+    while at < len(line) and line[at] != "--":
+        word = line[at]
+        if word and not word.startswith("-"):
+            return word, [*line[:at], *line[at + 1 :]]
+        flag = known.named(word[2:]) if word.startswith("--") else known.short(word[1:])
+        alone = "=" not in word and (word.startswith("--") or len(word) == 2)
+        at += 2 if alone and (flag is None or not flag.bare) else 1
+    return "", list(line)
 
 
-def _unknown(session: Session, path: Sequence[str], rest: Sequence[str]) -> None:
+def _unknown(session: Session, path: Sequence[str], word: str, rest: Sequence[str]) -> None:
     name = " ".join([session.program, *path])
-    word = _first_argument(rest)
-    if path == ["create", "service"] and word:
+    if not word:
+        raise _no_manual(path)
+    if path == ["create", "service"]:
         words = " ".join(_parse(_GLOBAL, rest, name).arguments)
         raise KubectlError(f"unknown command {quoted(words)}\nSee '{name} -h' for help and examples")
-    if path == ["create"] and word:
+    if path == ["create"]:
         raise KubectlError(f"rulegen creates services only, no {word}")
-    if path:
-        raise KubectlError(f"rulegen has no manual of kubectl's: see 'kubectl {' '.join(path)} --help'")
     raise KubectlError(f"unknown command {quoted(word)} for {quoted(session.program)}")
+
+
+def _no_manual(path: Sequence[str]) -> KubectlError:
+    return KubectlError(f"rulegen has no manual of kubectl's: see '{' '.join(['kubectl', *path])} --help'")
 
 
 def _parse(flags: Iterable[Flag], rest: Sequence[str], name: str) -> Parsed:

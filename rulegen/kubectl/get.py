@@ -11,7 +11,7 @@ from rulegen.kubectl.builder import Answer, Found, Query, find
 from rulegen.kubectl.cluster import Session
 from rulegen.kubectl.errors import AggregateError, ServerError, raise_all
 from rulegen.kubectl.printers import Printer, choose
-from rulegen.kubectl.sorting import no_field, order, sort_objects
+from rulegen.kubectl.sorting import SortError, no_field, order, sort_objects
 from rulegen.kubectl.tables import Style, chunks, print_table, table, writer
 
 
@@ -54,7 +54,7 @@ def _tables(session: Session, command: Get, found: Found) -> None:
     errors = found.errors
     answers = found.answers
     if command.sort_by or not command.style.server:
-        answers = _arranged(answers, command)
+        answers = _arranged(session, answers, command)
     kinds = len({answer.resource for answer in answers}) > 1
     style = command.style
     everywhere = command.query.all_namespaces
@@ -83,22 +83,27 @@ def _tables(session: Session, command: Get, found: Found) -> None:
     raise_all(errors)
 
 
-def _arranged(answers: Sequence[Answer], command: Get) -> list[Answer]:
+def _arranged(session: Session, answers: Sequence[Answer], command: Get) -> list[Answer]:
     """Answers in the order that ``--sort-by`` asks for, taken apart as kubectl does for its own tables."""
-    if command.style.server:
-        if len(answers) > 1:
-            # kubectl looks for the field in the tables themselves, where it is not.
-            raise no_field(command.sort_by)
+    if not command.style.server:
+        single = [Answer(answer.resource, (item,)) for answer in answers for item in answer.objects]
+        if command.sort_by and len(single) > 1:
+            return [single[i] for i in order([each.objects[0] for each in single], command.sort_by)]
+        return single
+    if len(answers) > 1:
+        # kubectl looks for the field in the tables themselves, where it is not.
+        raise no_field(command.sort_by)
+    try:
         return [
             Answer(each.resource, tuple(sort_objects(each.objects, command.sort_by)))
             if len(each.objects) > 1
             else each
             for each in answers
         ]
-    single = [Answer(answer.resource, (item,)) for answer in answers for item in answer.objects]
-    if command.sort_by and len(single) > 1:
-        return [single[i] for i in order([each.objects[0] for each in single], command.sort_by)]
-    return single
+    except SortError as error:
+        # Such an error is lost in kubectl, which goes on to say that it found nothing.
+        session.notes.append(f"note: nothing was sorted, nor printed: {error}")
+        return [Answer(each.resource, ()) for each in answers]
 
 
 def _objects(session: Session, command: Get, found: Found) -> None:

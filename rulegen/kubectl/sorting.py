@@ -9,7 +9,7 @@ from functools import cmp_to_key
 from typing import Any
 
 from rulegen.kubectl.errors import KubectlError
-from rulegen.kubectl.jsonpath import PathError, Template, relaxed
+from rulegen.kubectl.jsonpath import PathError, Template, go_type, relaxed
 from rulegen.kubectl.plain import Object
 from rulegen.load.api.answers import quoted
 
@@ -31,32 +31,35 @@ def sort_objects(objects: Sequence[Object], path: str) -> list[Object]:
 def order(objects: Sequence[Object], path: str) -> list[int]:
     """The positions of objects by the first value of a JSONPath; those without it come first.
 
-    :class:`KubectlError`, in kubectl's words, where no object has the field, or where values cannot be
-    compared. (Of a table with such a field kubectl itself prints nothing, as if there were no objects.)
-    Texts that are quantities (``10m``, ``1Gi``) are compared as such.
+    :class:`SortError`, in kubectl's words, where no object has the field, and :class:`KubectlError` where
+    values cannot be compared. Texts that are quantities (``10m``, ``1Gi``) are compared as such.
     """
     field = _field(path)
     try:
         template = Template(field)
         values = [template.results(item) for item in objects]
     except PathError as fault:
-        raise KubectlError(str(fault)) from None
+        raise SortError(str(fault)) from None
     if objects and not any(found and found[0] for found in values):
         raise no_field(path)
     firsts = [found[0][0] if found and found[0] else _NONE for found in values]
     return _sorted(list(zip(firsts, range(len(objects)), strict=True)), field)
 
 
-def no_field(path: str) -> KubectlError:
+def no_field(path: str) -> SortError:
     """No object has the field that it was to be sorted by."""
-    return KubectlError(f"couldn't find any field with path {quoted(_field(path))} in the list of objects")
+    return SortError(f"couldn't find any field with path {quoted(_field(path))} in the list of objects")
 
 
 def _field(path: str) -> str:
     try:
         return relaxed(path)
     except PathError as fault:
-        raise KubectlError(str(fault)) from None
+        raise SortError(str(fault)) from None
+
+
+class SortError(KubectlError):
+    """There is no such field to sort by."""
 
 
 _NONE = object()
@@ -91,7 +94,7 @@ def _before(a: Any, b: Any, field: str) -> bool:
         return a < b if first is None or second is None else first < second
     if isinstance(a, int | float) and type(a) is type(b) and not isinstance(a, bool):
         return bool(a < b)
-    raise KubectlError(f"Field {field} is an unsortable type: {type(a).__name__}")
+    raise KubectlError(f"Field {field} is an unsortable type: {go_type(a)}")
 
 
 def _quantity(text: str) -> Decimal | None:

@@ -94,6 +94,33 @@ def test_a_type_without_columns_says_what_can_be_printed_instead() -> None:
     assert get(line="get secrets").stderr == "No resources found in default namespace.\n"
 
 
+def test_a_field_that_none_has_prints_nothing_as_in_kubectl_but_is_told() -> None:
+    told = get(pod("a"), pod("b"), line="get pods --sort-by=.spec.rank")
+    assert (told.code, told.stdout) == (0, "")
+    assert told.stderr == (
+        "note: nothing was sorted, nor printed: couldn't find any field with path"
+        ' "{.spec.rank}" in the list of objects\nNo resources found in default namespace.\n'
+    )
+
+
+def test_more_than_twelve_rows_are_sorted_and_equal_ones_stay_in_order() -> None:
+    pods = [pod(f"p{i:02}", rank="ba"[i % 2]) for i in range(20)]
+    lines = get(*pods, line="get pods --sort-by=.metadata.labels.rank -o name").stdout.split()
+    assert lines == [f"pod/p{i:02}" for i in [*range(1, 20, 2), *range(0, 20, 2)]]
+
+
+def test_quantities_are_sorted_by_what_they_mean() -> None:
+    pods = [pod("a", rank="10m"), pod("b", rank="2"), pod("c", rank="1Ki"), pod("d")]
+    lines = get(*pods, line="get pods --sort-by=metadata.labels.rank -o name").stdout.split()
+    assert lines == ["pod/d", "pod/a", "pod/b", "pod/c"]
+
+
+def test_what_cannot_be_compared_is_an_error() -> None:
+    told = get(pod("a"), pod("b"), line="get pods --sort-by=.metadata.labels")
+    assert (told.code, told.stdout) == (1, "")
+    assert told.stderr == "error: Field {.metadata.labels} is an unsortable type: map[string]interface {}\n"
+
+
 CELLS = st.text(st.characters(blacklist_characters="\t\v\n\f"), max_size=12)
 
 

@@ -206,7 +206,7 @@ def _slice(values: list[Any], node: Slice) -> list[Any]:
         if value is None:
             continue
         if not isinstance(value, list | tuple):
-            raise PathError(f"{_go_type(value)} is not array or slice")
+            raise PathError(f"{go_type(value)} is not array or slice")
         length = len(value)
         start = node.start or 0
         start += length if start < 0 else 0
@@ -246,9 +246,12 @@ def _basic(value: Any) -> str:
     raise PathError("invalid type for comparison")
 
 
-def _go_type(value: Any) -> str:
+def go_type(value: Any) -> str:
+    """The Go type that holds a value of decoded JSON."""
     if isinstance(value, Mapping):
         return "map[string]interface {}"
+    if isinstance(value, list | tuple):
+        return "[]interface {}"
     return {"bool": "bool", "int": "int64", "float": "float64"}.get(type(value).__name__, "string")
 
 
