@@ -17,6 +17,7 @@ from rulegen.cli import (
     kubectl,
     render,
     show,
+    userspace_proxy,
     validate,
     watch,
     whose,
@@ -43,6 +44,7 @@ COMMANDS = (
     allocate,
     dns,
     kubectl,
+    userspace_proxy,
     collect,
     watch,
 )

@@ -39,7 +39,7 @@ def render(
             "--output",
             "-o",
             help="json, yaml, or a text form of the mode: restore, save (iptables); ipvsadm, ipset, restore, "
-            "script, table (ipvs); nft (nftables).",
+            "script, table (ipvs); nft (nftables); restore, jumps (userspace).",
         ),
     ] = None,
     with_jumps: Annotated[

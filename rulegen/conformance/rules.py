@@ -17,6 +17,7 @@ def replay(scenario: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     rules: dict[str, dict[str, Any]] = {}
     for family in case.families:
         cidrs = case.service_cidrs.get(family)
-        planned = plan(case.cluster, case.node, case.config, family, case.version, cidrs)
+        proxy_ports = case.proxy_ports.get(family)
+        planned = plan(case.cluster, case.node, case.config, family, case.version, cidrs, proxy_ports)
         rules[family] = mode.recorded(mode.compile_rules(planned))
     return rules

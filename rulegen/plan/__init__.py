@@ -5,15 +5,17 @@ Every backend starts from a :class:`Plan`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from rulegen.model import Cluster, Family, Node, ProxyConfig
 from rulegen.plan.addresses import networks_of
 from rulegen.plan.choice import Choice, Topology, choose
-from rulegen.plan.endpoints import Candidate, candidates, slices_by_service
+from rulegen.plan.endpoints import HEADLESS_LABEL, Candidate, candidates, slices_by_service
 from rulegen.plan.machine import Detector, Machine, machine
 from rulegen.plan.ports import ServicePort, service_ports, skip_reason
-from rulegen.versions import DEFAULT_VERSION, Features, features
+from rulegen.versions import DEFAULT_VERSION, Features, check_mode, features
 
 __all__ = [
     "Candidate",
@@ -43,12 +45,16 @@ class PlannedPort(msgspec.Struct, frozen=True, gc=False):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """Everything that a backend needs for one node and family; ``ports`` in their fixed order."""
+    """Everything that a backend needs for one node and family; ``ports`` in their fixed order.
+
+    ``proxy_ports`` are ports that the userspace proxy is told to listen on, by the name of the service port.
+    """
 
     machine: Machine
     features: Features
     ports: list[PlannedPort]
     service_cidrs: tuple[str, ...] = ()
+    proxy_ports: Mapping[str, int] = {}
 
     @property
     def endpoint_count(self) -> int:
@@ -63,18 +69,24 @@ def plan(
     family: Family,
     version: str = DEFAULT_VERSION,
     service_cidrs: tuple[str, ...] | None = None,
+    proxy_ports: Mapping[str, int] | None = None,
 ) -> Plan:
     """Plan one family of one node. The order of the input does not matter.
 
     ``service_cidrs`` are the cluster's Service CIDRs of the family; by default those of its ServiceCIDR
-    objects. Raises ValueError for a version without a profile.
+    objects. Raises ValueError for a version without a profile, or one that does not have the mode.
     """
     facts = machine(node, config, family)
     known = features(version)
+    check_mode(known, config.mode)
+    services = cluster.services
+    if known.headless_label_hides_services:
+        services = tuple(each for each in services if HEADLESS_LABEL not in (each.metadata.labels or {}))
+    ip_mode = known.load_balancer_ip_mode
     slices = slices_by_service(cluster.slices, family)
     node_name, zone = facts.node_name, facts.zone
     planned = []
-    for port in service_ports(cluster.services, family, config.feature_gates):
+    for port in service_ports(services, family, config.feature_gates, ip_mode=ip_mode):
         pieces = slices.get((port.namespace, port.service))
         if pieces:
             found = candidates(pieces, port.port_name, port.protocol, node_name, node_hints=known.node_hints)
@@ -84,4 +96,4 @@ def plan(
     if service_cidrs is None:
         given = sorted({cidr for item in cluster.service_cidrs for cidr in item.spec.cidrs or ()})
         service_cidrs = tuple(map(str, networks_of(given, family)))
-    return Plan(facts, known, planned, service_cidrs)
+    return Plan(facts, known, planned, service_cidrs, proxy_ports or {})

@@ -98,9 +98,15 @@ def cluster_ip_of(service: Service, family: Family) -> str:
 
 
 def service_ports(
-    services: Iterable[Service], family: Family, feature_gates: Mapping[str, bool]
+    services: Iterable[Service],
+    family: Family,
+    feature_gates: Mapping[str, bool],
+    *,
+    ip_mode: bool = True,
 ) -> list[ServicePort]:
     """The ports of all Services that get rules in ``family``, in their fixed order.
+
+    ``ip_mode`` says that load balancers' addresses of ipMode Proxy are left out, as since Kubernetes 1.30.
 
     Raises ValueError for names, protocols and addresses that have no place in a rule.
     """
@@ -108,7 +114,7 @@ def service_ports(
     ports: dict[tuple[str, str, str, str], ServicePort] = {}
     for service in services:
         if skip_reason(service, family) is None:
-            for port in _ports_of(service, family, with_external_ips):
+            for port in _ports_of(service, family, with_external_ips, ip_mode):
                 ports[port.key] = port
     return [ports[key] for key in sorted(ports)]
 
@@ -133,7 +139,7 @@ def _checked(service: Service, ip: str) -> str:
     return plain
 
 
-def _ports_of(service: Service, family: Family, with_external_ips: bool) -> list[ServicePort]:
+def _ports_of(service: Service, family: Family, with_external_ips: bool, ip_mode: bool) -> list[ServicePort]:
     spec = service.spec
     metadata = service.metadata
     cluster_ip = _checked(service, cluster_ip_of(service, family))
@@ -146,7 +152,8 @@ def _ports_of(service: Service, family: Family, with_external_ips: bool) -> list
     status = service.status
     if status is not None and status.load_balancer is not None and status.load_balancer.ingress:
         ingress = status.load_balancer.ingress
-        vips = _of_family([i.ip for i in ingress if i.ip and i.ip_mode in (None, "VIP")], family)
+        counts = (None, "VIP") if ip_mode else (None, "VIP", "Proxy")
+        vips = _of_family([i.ip for i in ingress if i.ip and i.ip_mode in counts], family)
 
     ranges: tuple[str, ...] = ()
     if spec.load_balancer_source_ranges:

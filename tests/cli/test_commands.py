@@ -231,7 +231,7 @@ def test_unknown_modes_families_and_forms_are_named_with_what_is_valid(rulegen: 
         (["--variant", "nft"], "--variant goes with -o save only"),
         (["-o", "save", "--variant", "x"], "--variant x: must be one of nft, legacy"),
         (["-f", "-", "-f", "-"], "-: standard input is named twice, and can be read once"),
-        (["--kube-version", "1.2"], "no profile for Kubernetes '1.2'; known versions: 1.37"),
+        (["--kube-version", "1.2"], "no profile for Kubernetes '1.2'; known versions: 1.25, 1.37"),
     ):
         done = rulegen("render", "-f", NGX, *arguments)
         assert (done.code, done.out) == (2, "")
