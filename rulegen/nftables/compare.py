@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 
 from rulegen.findings import Comparison, Facts, Finding, What
 from rulegen.iptables.changes import Listed, sorted_out
@@ -17,7 +18,7 @@ from rulegen.iptables.views import NOBODY, PortName, label
 from rulegen.model import FAMILIES, Family
 from rulegen.nftables import effects, names
 from rulegen.nftables.element import Element
-from rulegen.nftables.references import of_rule, target
+from rulegen.nftables.references import Reference, of_rules, target
 from rulegen.nftables.ruleset import Ruleset
 from rulegen.nftables.table import Chain, Container, Table, same_chain, same_shape, table, unlike
 from rulegen.nftables.views import endpoint_of_name, owner_of_name, owners, parsed, spread_to, views
@@ -185,7 +186,7 @@ class _Teller:
     def _chain_stale(self, name: str, chain: Chain) -> Finding:
         count = len(chain.rules)
         rules = f"{count} rule{'s' if count != 1 else ''}"
-        sources = self._leading_to(name)
+        sources = self._leading_to.get(("chain", name), [])
         end = endpoint_of_name(name)
         if chain.hook:
             does = [effects.does(parsed(rule, self.current), self.is_now) for rule in chain.rules]
@@ -204,18 +205,18 @@ class _Teller:
             _label(name),
         )
 
-    def _leading_to(self, name: str) -> list[str]:
-        """The chains and maps of the node from which packets come to a chain."""
-        found = [
-            chain
-            for chain, told in self.current.chains.items()
-            if any(("chain", name) in of_rule(rule) for rule in told.rules)
-        ]
-        return found + [
-            f"@{container}"
-            for container, held in self.current.containers.items()
-            if any(target(element.value) == name for element in held.elements.values())
-        ]
+    @cached_property
+    def _leading_to(self) -> dict[Reference, list[str]]:
+        """Chain or set -> the chains and maps of the node that name it, in the node's order."""
+        found: dict[Reference, dict[str, None]] = {}
+        for chain, told in self.current.chains.items():
+            for named in of_rules(told.rules):
+                found.setdefault(named, {})[chain] = None
+        for container, held in self.current.containers.items():
+            for element in held.elements.values():
+                if target(element.value):
+                    found.setdefault(("chain", target(element.value)), {})[f"@{container}"] = None
+        return {named: list(sources) for named, sources in found.items()}
 
     # --- rules
 
@@ -260,11 +261,7 @@ class _Teller:
         for name, container in self.current.containers.items():
             if name not in self.wanted.containers:
                 count = len(container.elements)
-                readers = [
-                    chain
-                    for chain, told in self.current.chains.items()
-                    if any(("container", name) in of_rule(rule) for rule in told.rules)
-                ]
+                readers = self._leading_to.get(("container", name), [])
                 effect = f"{', '.join(readers)} still asks it" if readers else "no rule asks it: no effect"
                 yield self._finding(
                     "stale",
