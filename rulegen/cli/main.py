@@ -9,6 +9,8 @@ import typer
 
 from rulegen.cli import (
     allocate,
+    apply,
+    cleanup,
     collect,
     diff,
     dns,
@@ -38,6 +40,8 @@ COMMANDS = (
     show,
     explain,
     diff,
+    apply,
+    cleanup,
     whose,
     validate,
     endpoints,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ from rulegen.cli.inputs import Inputs, read
 from rulegen.dump import Listings, recognise
 from rulegen.dump import read as read_dump
 from rulegen.findings import Facts
+from rulegen.model import FAMILIES
 
 NAMESPACE = "netns:"
 SNIFFED = 1 << 16
@@ -61,25 +63,22 @@ def _is_dump(name: str) -> bool:
 
 
 def _of_namespace(name: str) -> Listings:
+    from rulegen.netns.facts import variant_of
+    from rulegen.netns.rules import Rules
     from rulegen.netns.space import CommandError, open_space
 
     space = open_space(name)
     found: dict[str, str] = {}
-    for command in (
-        "iptables-save",
-        "ip6tables-save",
-        "nft list ruleset",
-        "ipvsadm -Sn",
-        "ipset save",
-        "ip -j addr",
-    ):
-        try:
-            text = space.run(*command.split())
-        except CommandError:
-            continue
-        if text.strip():
-            found[command] = text
-    return found
+    with contextlib.suppress(CommandError):
+        known: dict[str, str] = {}
+        variant = variant_of(space, known)
+        for family in FAMILIES:
+            part = Rules(family, variant)
+            found[part.listing] = known[part.name]
+    for command in ("nft list ruleset", "ipvsadm -Sn", "ipset save", "ip -j addr"):
+        with contextlib.suppress(CommandError):
+            found[command] = space.run(*command.split())
+    return {command: text for command, text in found.items() if text.strip()}
 
 
 def mode_of(listings: Listings) -> str:

@@ -286,7 +286,7 @@ def _stale(table: str, now: Table, wanted: Table, family: Family) -> Iterator[Ch
     ]
     if not names:
         return
-    needed = _led_to(table, now, set(names), family)
+    needed = led_to(table, now, set(names), family)
     for name in names:
         rules = now[name].rules
         lines = [chain_line(name).rstrip()] if rules else []
@@ -304,7 +304,7 @@ def _stale(table: str, now: Table, wanted: Table, family: Family) -> Iterator[Ch
             )
 
 
-def _led_to(table: str, now: Table, names: Collection[str], family: Family) -> set[str]:
+def led_to(table: str, now: Table, names: Collection[str], family: Family) -> set[str]:
     """Those of the chains that somebody else's rule leads to: the kernel does not let them go."""
     builtin = BUILTIN.get(table, ())
     found = set()

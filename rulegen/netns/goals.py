@@ -1,0 +1,110 @@
+"""What each part of a namespace is to become, and the steps that make it so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+from rulegen.backend import Comparing
+from rulegen.findings import ServiceChange
+from rulegen.iptables.base import INVALID_COUNTER, LOCALHOST_COUNTER
+from rulegen.iptables.diff import removal
+from rulegen.netns.parts import Counters, Part, Step, Sysctl
+from rulegen.netns.rules import Rules
+from rulegen.netns.tables import Table
+
+ROUTE_LOCALNET = "net/ipv4/conf/all/route_localnet"
+COUNTERS = (INVALID_COUNTER, LOCALHOST_COUNTER)
+
+
+class Goal(Protocol):
+    """A part, and what it is to become."""
+
+    @property
+    def part(self) -> Part: ...
+
+    def steps(self, now: str) -> list[Step]:
+        """What leads there from a state; empty where it is reached."""
+
+    def services(self, now: str) -> list[ServiceChange]:
+        """What the way there means for Services."""
+
+
+class _Silent:
+    """Goals that concern no Service in particular."""
+
+    def services(self, now: str) -> list[ServiceChange]:
+        return []
+
+
+class Programmed:
+    """kube-proxy's compiled rules of one family: those of iptables, or an nft table."""
+
+    def __init__(self, part: Rules | Table, room: Comparing, ruleset: Any) -> None:
+        self.part = part
+        self._room = room
+        self._desired = room.state(ruleset)
+
+    def _current(self, now: str) -> Any:
+        return self._room.read({self.part.listing: now}, self.part.family)[self.part.listing]
+
+    def steps(self, now: str) -> list[Step]:
+        return self.part.steps(self._room.diff(self._current(now), self._desired).text)
+
+    def services(self, now: str) -> list[ServiceChange]:
+        return self._room.summary(self._current(now), self._desired)
+
+
+class RulesGone(_Silent):
+    """No rules and chains of kube-proxy's, in any mode."""
+
+    def __init__(self, part: Rules) -> None:
+        self.part = part
+
+    def steps(self, now: str) -> list[Step]:
+        # Most tables that are cleaned hold nothing of kube-proxy's.
+        return self.part.steps(removal(self.part.dump(now)).text) if "KUBE-" in now else []
+
+
+class TableGone(_Silent):
+    """No table of kube-proxy's."""
+
+    def __init__(self, part: Table) -> None:
+        self.part = part
+
+    def steps(self, now: str) -> list[Step]:
+        return self.part.steps(f"delete table {self.part.scope}\n") if now else []
+
+
+class SysctlSet(_Silent):
+    """A setting that kube-proxy makes, for good."""
+
+    def __init__(self, path: str, value: int) -> None:
+        self.part = Sysctl(path)
+        self._value = str(value)
+
+    def steps(self, now: str) -> list[Step]:
+        return self.part.way(now, self._value)
+
+
+class CountersThere(_Silent):
+    """The counters that rules name."""
+
+    part = Counters()
+
+    def steps(self, now: str) -> list[Step]:
+        return [self.part.add(name) for name in sorted(set(COUNTERS) - set(now.split()))]
+
+
+class CountersGone(_Silent):
+    """No counters of kube-proxy's."""
+
+    part = Counters()
+
+    def steps(self, now: str) -> list[Step]:
+        return [self.part.delete(name) for name in sorted(set(COUNTERS) & set(now.split()))]
+
+
+def services_of(goals: Iterable[Goal], before: Mapping[str, str]) -> list[ServiceChange]:
+    """What changes for each Service, by service port and family."""
+    return [change for goal in goals for change in goal.services(before[goal.part.name])]

@@ -1,0 +1,47 @@
+"""Applies in a process that is killed on its way: ``python -m tests.netns.killed ARGUMENTS``."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+from rulegen.netns.apply import Target
+from rulegen.netns.programs import apply
+from rulegen.netns.space import CommandError
+from tests.netns.lab import Noting, plans, second
+
+
+class Killing(Noting):
+    """Kills this process at a command; ``all_of_it`` also kills whoever would see to that."""
+
+    all_of_it = False
+
+    def run(self, *command: str, stdin: str | None = None) -> str:
+        try:
+            return super().run(*command, stdin=stdin)
+        except CommandError as error:
+            if error.reason in ("no", "no answer"):
+                for child in _children() if self.all_of_it else ():
+                    os.kill(child, signal.SIGKILL)
+                os.kill(os.getpid(), signal.SIGKILL)
+            raise
+
+
+def _children() -> list[int]:
+    return list(map(int, Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()))
+
+
+def main(
+    netns: str, folder: str, mode: str, variant: str, number: str, afterwards: str, all_of_it: str
+) -> None:
+    space = Killing(netns, fails=int(number), afterwards=afterwards == "after")
+    space.all_of_it = all_of_it == "all"
+    target = Target(netns=netns, folder=Path(folder))
+    used = "legacy" if variant == "legacy" else "nft"
+    apply(target, mode, plans(second(), mode), variant=used, space=space)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
