@@ -1,7 +1,7 @@
 """Label and field selectors: what they choose, and what is wrong with others."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rulegen.kubectl.resources import find_resource
@@ -14,6 +14,7 @@ from rulegen.kubectl.selectors import (
     show_labels,
 )
 
+STEADY = settings(derandomize=True, deadline=None)
 WEB = {"app": "web", "track": "stable", "generation": "12"}
 
 
@@ -104,6 +105,7 @@ VALUES = st.from_regex(r"([A-Za-z0-9]([A-Za-z0-9_.-]{0,8}[A-Za-z0-9])?)?", fullm
 LABELS = st.dictionaries(KEYS, VALUES, max_size=5)
 
 
+@STEADY
 @given(LABELS, LABELS)
 def test_labels_shown_select_what_has_them_all(own: dict[str, str], others: dict[str, str]) -> None:
     selector = show_labels(own) if own else ""
@@ -113,6 +115,7 @@ def test_labels_shown_select_what_has_them_all(own: dict[str, str], others: dict
     assert matches(parse_labels(selector), others) is expected
 
 
+@STEADY
 @given(
     st.lists(
         st.one_of(

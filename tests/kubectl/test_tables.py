@@ -3,12 +3,14 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rulegen.kubectl import Outcome, run
 from rulegen.kubectl.age import moment
 from rulegen.kubectl.tabwriter import TabWriter
+
+STEADY = settings(derandomize=True, deadline=None)
 
 NOW = moment("2026-11-23T12:00:00Z")
 
@@ -124,6 +126,7 @@ def test_what_cannot_be_compared_is_an_error() -> None:
 CELLS = st.text(st.characters(blacklist_characters="\t\v\n\f"), max_size=12)
 
 
+@STEADY
 @given(st.lists(st.tuples(CELLS, CELLS, CELLS), min_size=1, max_size=20))
 def test_columns_begin_at_the_same_place_in_every_row(rows: list[tuple[str, str, str]]) -> None:
     out = TabWriter(min_width=6, padding=3)
@@ -150,3 +153,32 @@ def test_remembered_widths_never_shrink_until_they_are_forgotten() -> None:
     out.forget()
     out.write("a\tb\n")
     assert out.text() == "wide x\na    b\na b\n"
+
+
+def row(kind: str, api_version: str = "v1", namespace: str = "default", **content: Any) -> list[str]:
+    metadata = {"name": "x", "creationTimestamp": "2026-11-23T11:00:00Z"}
+    if namespace:
+        metadata["namespace"] = namespace
+    item = {"apiVersion": api_version, "kind": kind, "metadata": metadata, **content}
+    return get(item, line=f"get {kind.lower()} --no-headers -o wide").stdout.split()
+
+
+def test_where_addresses_of_services_come_from() -> None:
+    networking = {"api_version": "networking.k8s.io/v1", "namespace": ""}
+    cidrs = {"cidrs": ["10.96.0.0/12", "fd00:10:96::/112"]}
+    assert row("ServiceCIDR", **networking, spec=cidrs) == ["x", "10.96.0.0/12,fd00:10:96::/112", "60m"]
+    parent = {"resource": "Services", "namespace": "default", "name": "web"}
+    assert row("IPAddress", **networking, spec={"parentRef": parent})[1] == "services/default/web"
+    of_group = {"group": "gateway.x", "resource": "gateways", "name": "g"}
+    assert row("IPAddress", **networking, spec={"parentRef": of_group})[1] == "gateways.gateway.x/g"
+    assert row("IPAddress", **networking, spec={})[1] == "<none>"
+
+
+def test_config_maps_count_what_they_hold() -> None:
+    assert row("ConfigMap", data={"a": "1", "b": "2"}, binaryData={"c": ""})[1] == "3"
+
+
+def test_a_selector_with_an_unknown_operator_is_shown_as_a_fault() -> None:
+    spec = {"replicas": 1, "selector": {"matchExpressions": [{"key": "a", "operator": "Like"}]}}
+    assert row("ReplicaSet", "apps/v1", spec=spec)[-1] == "<error>"
+    assert row("Deployment", "apps/v1", spec=spec)[-1] == "<invalid>"

@@ -4,13 +4,15 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rulegen.kubectl import Expose, KubectlError, NewService, create_service, find_resource, run
 from rulegen.kubectl.age import moment
 from rulegen.kubectl.selectors import matches, parse_labels, show_labels
 from rulegen.load.api import admit
+
+STEADY = settings(derandomize=True, deadline=None)
 
 NOW = moment("2026-11-23T12:00:00Z")
 PORTS = [
@@ -115,6 +117,7 @@ LABELS = st.dictionaries(NAMES, NAMES, min_size=1, max_size=4)
 NUMBERS = st.integers(1, 65535)
 
 
+@STEADY
 @given(LABELS, st.lists(st.tuples(NUMBERS, st.sampled_from(["TCP", "UDP", "SCTP"])), min_size=1, max_size=4))
 def test_an_exposed_pod_is_selected_on_all_of_its_ports(
     labels: dict[str, str], ports: list[tuple[int, str]]
@@ -126,6 +129,7 @@ def test_an_exposed_pod_is_selected_on_all_of_its_ports(
     assert sorted(written) == sorted(ports)
 
 
+@STEADY
 @given(
     name=NAMES,
     ports=st.lists(

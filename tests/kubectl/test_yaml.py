@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rulegen.kubectl import to_json, to_kyaml, to_yaml
 from rulegen.kubectl.numbers import general_number, json_number
 from rulegen.kubectl.yamltext import sorted_keys
+
+STEADY = settings(derandomize=True, deadline=None)
 
 
 @pytest.mark.parametrize(
@@ -122,6 +124,7 @@ DATA = st.recursive(
 )
 
 
+@STEADY
 @given(st.dictionaries(st.text("abcXYZ019./-_ :#", max_size=12), DATA, max_size=4))
 def test_yaml_reads_back_as_what_was_written(value: dict[str, Any]) -> None:
     written = to_yaml(value)
@@ -129,12 +132,14 @@ def test_yaml_reads_back_as_what_was_written(value: dict[str, Any]) -> None:
     assert yaml.load(written, Loader=yaml.BaseLoader) == value
 
 
+@STEADY
 @given(st.dictionaries(TEXTS, DATA, max_size=4))
 def test_json_and_kyaml_read_back_as_what_was_written(value: dict[str, Any]) -> None:
     assert json.loads(to_json(value)) == value
     assert to_kyaml(value).startswith("---\n{")
 
 
+@STEADY
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=20))
 def test_plain_text_stays_text_for_a_reader_of_yaml(text: str) -> None:
     written = to_yaml({"k": text})
