@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rulegen.dns.names import (
@@ -22,12 +22,14 @@ from rulegen.dns.names import (
 ADDRESSES = st.ip_addresses()
 
 
+@settings(derandomize=True, deadline=None)
 @given(ADDRESSES)
 def test_reverse_names_lead_back_to_the_address(address: IPv4Address | IPv6Address) -> None:
     again = reversed_address(reverse_name(str(address)))
     assert again is not None and packed_address(again) == packed_address(str(address))
 
 
+@settings(derandomize=True, deadline=None)
 @given(ADDRESSES)
 def test_an_endpoints_label_spells_its_address(address: IPv4Address | IPv6Address) -> None:
     label = address_label(address.compressed)
@@ -60,6 +62,7 @@ def test_a_dot_inside_a_label_is_escaped() -> None:
     assert not is_within(labels(r"x\.cluster.local"), labels("cluster.local"))
 
 
+@settings(derandomize=True, deadline=None)
 @given(st.text(max_size=300))
 def test_any_text_is_a_name_or_refused(text: str) -> None:
     try:
