@@ -65,6 +65,7 @@ class Directory:
         self._targets: dict[Key, list[Target]] = {}
         self._by_label: dict[Key, dict[str, list[Target]]] = {}
         self._by_address: dict[str, dict[tuple[Key, str], None]] = {}
+        self._pieces: list[tuple[Key, tuple[Target, ...]]] = []
         for service in sorted(cluster.services, key=_key):
             entry = _entry(service)
             self.services[_key(service)] = entry
@@ -83,27 +84,36 @@ class Directory:
         """The Services that an address is a ready endpoint of, each with the label of the endpoint."""
         return self._by_address.get(address, ())
 
+    def pieces_with(self, address: str) -> list[tuple[Key, tuple[Target, ...]]]:
+        """The slices that have an address as a ready endpoint: the Service of each, and all its endpoints.
+
+        The name of the Service is empty where a slice says none. Looks at every slice.
+        """
+        return [piece for piece in self._pieces if any(target.address == address for target in piece[1])]
+
     @property
     def endpoint_addresses(self) -> Iterable[str]:
         return self._by_address
 
     def _take(self, piece: EndpointSlice) -> None:
-        owner = (piece.metadata.labels or {}).get(SERVICE_NAME_LABEL, "")
-        if not owner:
-            return
-        key = piece.metadata.namespace, owner
+        key = piece.metadata.namespace, (piece.metadata.labels or {}).get(SERVICE_NAME_LABEL, "")
         ports = tuple(
             Port(port.name or "", port.protocol or "", NO_PORT if port.port is None else port.port)
             for port in piece.ports or ()
         ) or (Port("", "", NO_PORT),)
-        for endpoint in piece.endpoints or ():
-            if endpoint.conditions is not None and endpoint.conditions.ready is False:
-                continue
-            for address in endpoint.addresses:
-                target = Target(address, endpoint.hostname or address_label(address), ports)
-                self._targets.setdefault(key, []).append(target)
-                self._by_label.setdefault(key, {}).setdefault(target.label.lower(), []).append(target)
-                self._by_address.setdefault(address, {})[key, target.label] = None
+        targets = tuple(
+            Target(address, endpoint.hostname or address_label(address), ports)
+            for endpoint in piece.endpoints or ()
+            if endpoint.conditions is None or endpoint.conditions.ready is not False
+            for address in endpoint.addresses
+        )
+        self._pieces.append((key, targets))
+        if not key[1]:
+            return
+        self._targets.setdefault(key, []).extend(targets)
+        for target in targets:
+            self._by_label.setdefault(key, {}).setdefault(target.label.lower(), []).append(target)
+            self._by_address.setdefault(target.address, {})[key, target.label] = None
 
 
 def _namespaces(cluster: Cluster) -> Iterable[str]:

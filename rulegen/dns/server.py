@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
-from rulegen.dns.directory import NO_PORT, Directory, Entry, Key, Port
+from rulegen.dns.directory import NO_PORT, Directory, Entry, Key, Port, Target
 from rulegen.dns.names import (
     IPV4_REVERSE,
     IPV6_REVERSE,
@@ -301,22 +302,25 @@ class DnsServer:
         Where there are none, the server's own addresses under ``ns.dns`` (CoreDNS ``nsAddrs``). A Service of
         type ExternalName is passed over; CoreDNS makes ``CNAME <nil>.`` of it, which no client can use.
         """
-        servers: list[tuple[str, str]] = []
-        known = False
-        for own in self.addresses:
-            for key, _ in self.directory.owners(own):
-                known = True
-                entry = self.directory.services.get(key)
-                if entry is None or entry.external_name is not None:
-                    continue
-                name = f"{entry.name}.{entry.namespace}.svc.{zone}"
-                if entry.headless:
-                    servers += [(f"{t.label}.{name}", t.address) for t in self.directory.targets(key)]
-                else:
-                    servers += [(name, address) for address in entry.addresses]
-        if not known:
+        pieces = self._own_pieces
+        if not pieces:
             return [(f"ns.dns.{zone}", address) for address in self.addresses]
+        servers: list[tuple[str, str]] = []
+        for key, targets in pieces:
+            entry = self.directory.services.get(key)
+            if entry is None or entry.external_name is not None:
+                continue
+            name = f"{entry.name}.{entry.namespace}.svc.{zone}"
+            if entry.headless:
+                servers += [(f"{target.label}.{name}", target.address) for target in targets]
+            else:
+                servers += [(name, address) for address in entry.addresses]
         return servers
+
+    @cached_property
+    def _own_pieces(self) -> list[tuple[Key, tuple[Target, ...]]]:
+        """The slices that the server's own addresses are in, once for each address."""
+        return [piece for own in self.addresses for piece in self.directory.pieces_with(own)]
 
     def _record(self, owner: str, kind: str, data: str) -> Record:
         return Record(owner, kind, data, self.ttl)

@@ -105,6 +105,16 @@ def test_the_name_server_of_the_zone_is_the_service_that_it_is_an_endpoint_of() 
     assert unknown.ask("ns.dns.cluster.local", "A").answers[0].data == "192.0.2.1"
 
 
+def test_a_headless_name_server_is_known_by_the_slice_that_it_is_in() -> None:
+    dns = service("dns", namespace="kube-system", ip="None")
+    slices = (slice_of(dns, ["10.1.0.53", "10.1.0.54"], name="a"), slice_of(dns, ["10.1.0.55"], name="b"))
+    known = DnsServer(Directory(Cluster(services=(dns,), slices=slices)), addresses=["10.1.0.53"])
+    assert [record.data for record in known.ask("cluster.local", "NS").answers] == [
+        "10-1-0-53.dns.kube-system.svc.cluster.local.",
+        "10-1-0-54.dns.kube-system.svc.cluster.local.",
+    ]
+
+
 def test_a_missing_answer_comes_with_the_zones_soa() -> None:
     (soa,) = server().ask("nothere.default.svc.cluster.local", "A").authority
     assert soa.data.startswith("ns.dns.cluster.local. hostmaster.cluster.local. ")
