@@ -187,18 +187,20 @@ def tell(report: Report, output: str, *, aside: bool = False) -> None:
 
 def _line(report: Report) -> str:
     name = report.name
-    with_ = f" ({report.program})" if report.program else ""
+    used = f" ({report.program})" if report.program else ""
     if not report.steps:
-        return f"{name}: nothing to do{with_}: all is as it should be"
+        reason = "all is as it should be" if report.mode else "nothing of kube-proxy's is there"
+        return f"{name}: nothing to do{used}: {reason}"
     count = len(report.changed)
-    what = f"{count} service{'s' if count != 1 else ''} changed, " if report.mode else ""
-    made = "made, " if report.created and not report.dry_run else ""
+    what = (
+        f"{count} service{'s' if count != 1 else ''} changed, " if report.mode else "kube-proxy's removed, "
+    )
     if report.dry_run:
-        return f"{name}: {what}{report.bytes} bytes to program{with_}; nothing was changed"
+        return f"{name}: {what}{report.bytes} bytes to program{used}; nothing was done"
+    made = "made, " if report.created else ""
     milliseconds = max(1, round(report.seconds * 1000))
     return (
-        f"{name}: {made}{what}{report.bytes} bytes programmed in {milliseconds} ms{with_},"
-        " read back and equal"
+        f"{name}: {made}{what}{report.bytes} bytes programmed in {milliseconds} ms{used}, read back and equal"
     )
 
 

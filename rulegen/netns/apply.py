@@ -23,6 +23,7 @@ from rulegen.netns.parts import Step, in_order
 from rulegen.netns.rules import BaseChains, Rules
 from rulegen.netns.space import (
     HOST,
+    LOOPBACK_UP,
     TIMEOUT,
     CommandError,
     NamedSpace,
@@ -67,9 +68,11 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Aim(msgspec.Struct, frozen=True, kw_only=True):
-    """What a namespace is to become. ``program`` is what does most of it (``iptables-nft``).
+    """What a namespace is to become.
 
-    ``known`` are states of parts, by name, that had to be read to find out.
+    ``mode`` is that of kube-proxy, empty where nothing of kube-proxy's is wanted. ``program`` is what is
+    programmed, in a word or two (``iptables-nft``). ``known`` are states of parts, by name, that had to be
+    read to find out.
     """
 
     mode: str
@@ -130,7 +133,8 @@ def change(target: Target, aiming: Aiming, *, dry_run: bool = False, space: Spac
         recovered = recover(desk, space)
         there = target.netns is None or exists(target.netns)
         if not there:
-            return _Change(target, desk, lock, recovered).in_new(aiming)
+            new = space or NamedSpace(target.name, timeout=target.seconds)
+            return _Change(target, desk, lock, recovered).in_new(aiming, new)
         return _Change(target, desk, lock, recovered).in_old(aiming, space or _opened(target))
 
 
@@ -215,15 +219,15 @@ class _Change:
         self.lock = lock
         self.recovered = recovered
 
-    def in_new(self, aiming: Aiming) -> Report:
+    def in_new(self, aiming: Aiming, space: Space) -> Report:
         """Make the namespace first; to undo that is to remove it."""
         name = self.target.netns
         assert name is not None
-        space = NamedSpace(name, timeout=self.target.seconds)
         journal = Journal(netns=name, identity="", before={}, created=True)
         with guarded(self.desk, self.lock, space, journal):
             try:
-                create_space(name, timeout=self.target.seconds)
+                create_space(name)
+                space.run(*LOOPBACK_UP)
                 aim = aiming(space)
                 before = _read(space, aim)
                 report = _program(self.target, space, aim, before, _steps(aim.goals, before))

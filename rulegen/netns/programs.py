@@ -88,7 +88,9 @@ def cleanup(target: Target, *, dry_run: bool = False, space: Space | None = None
 
     def aim(space: Space) -> Aim:
         known: dict[str, str] = {}
-        return Aim(mode="", program="", goals=_leftovers(space, known), known=known)
+        goals = _leftovers(space, known)
+        program = ", ".join(goal.part.name for goal in goals)
+        return Aim(mode="", program=program, goals=goals, known=known)
 
     return change(target, aim, dry_run=dry_run, space=space)
 

@@ -14,7 +14,7 @@ from rulegen.netns.parts import SPARE, Step
 from rulegen.netns.space import MissingToolError, Space
 
 TOOLS: dict[Family, str] = {"IPv4": "iptables", "IPv6": "ip6tables"}
-LOCK_SECONDS = 10
+LOCK_SECONDS = 60
 """How long the legacy variant waits for another iptables to end."""
 
 

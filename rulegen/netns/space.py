@@ -152,16 +152,13 @@ def exists(name: str) -> bool:
     return (NETNS_FOLDER / name).exists()
 
 
-def create_space(name: str, *, timeout: float = TIMEOUT) -> NamedSpace:
-    """Make a named namespace, its loopback up. Raises ValueError where that cannot be done."""
+def create_space(name: str) -> None:
+    """Make a named namespace. Raises ValueError where that cannot be done."""
     netns = _pyroute2_netns()
     try:
         netns.create(name)
     except OSError as error:
         raise ValueError(f"namespace {name} cannot be made: {error.strerror or error}") from error
-    space = NamedSpace(name, timeout=timeout)
-    space.run(*LOOPBACK_UP)
-    return space
 
 
 def fresh_space(name: str, *, timeout: float = TIMEOUT) -> Space:

@@ -28,8 +28,8 @@ def enter(*, timeout: float = TIMEOUT) -> OwnSpace:
         Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
         Path("/proc/self/uid_map").write_text(f"0 {user} 1", encoding="ascii")
         Path("/proc/self/gid_map").write_text(f"0 {group} 1", encoding="ascii")
-        # The lock of iptables-legacy is for the whole machine, and root's; nobody else is in here.
-        os.environ["XTABLES_LOCKFILE"] = os.devnull
+    # The lock of iptables-legacy is for the whole machine, and root's; nobody else is in here.
+    os.environ["XTABLES_LOCKFILE"] = os.devnull
     _unshare(_CLONE_NEWNET, "a network namespace")
     space = OwnSpace(NAME, timeout=timeout)
     space.run(*LOOPBACK_UP)

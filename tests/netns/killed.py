@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 
 from rulegen.netns.apply import Target
@@ -12,11 +13,13 @@ from rulegen.netns.programs import apply
 from rulegen.netns.space import CommandError
 from tests.netns.lab import Noting, plans, second
 
+SLOW_SECONDS = 0.6
+
 
 class Killing(Noting):
     """Kills this process at a command; ``all_of_it`` also kills whoever would see to that."""
 
-    all_of_it = False
+    all_of_it: bool = False
 
     def run(self, *command: str, stdin: str | None = None) -> str:
         try:
@@ -29,16 +32,28 @@ class Killing(Noting):
             raise
 
 
+class Slow(Noting):
+    """Kills this process while a tool is at work, which then goes on and programs what it was given."""
+
+    def run(self, *command: str, stdin: str | None = None) -> str:
+        if not command[0].endswith("-restore"):
+            return super().run(*command, stdin=stdin)
+        threading.Timer(SLOW_SECONDS / 2, os.kill, (os.getpid(), signal.SIGKILL)).start()
+        slowly = f'sleep {SLOW_SECONDS}; exec "$@"'
+        return super().run("sh", "-c", slowly, "sh", *command, stdin=stdin)
+
+
 def _children() -> list[int]:
     return list(map(int, Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()))
 
 
-def main(
-    netns: str, folder: str, mode: str, variant: str, number: str, afterwards: str, all_of_it: str
-) -> None:
-    space = Killing(netns, fails=int(number), afterwards=afterwards == "after")
-    space.all_of_it = all_of_it == "all"
-    target = Target(netns=netns, folder=Path(folder))
+def main(netns: str, folder: str, mode: str, variant: str, number: str, afterwards: str, who: str) -> None:
+    if afterwards == "during":
+        space: Noting = Slow(netns)
+    else:
+        space = Killing(netns, fails=int(number), afterwards=afterwards == "after")
+        space.all_of_it = who == "all"
+    target = Target(netns=netns, create=True, folder=Path(folder))
     used = "legacy" if variant == "legacy" else "nft"
     apply(target, mode, plans(second(), mode), variant=used, space=space)
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from rulegen.iptables.dump import Variant
-from rulegen.netns.apply import ApplyError
-from rulegen.netns.programs import cleanup
-from rulegen.netns.space import CommandError
+from rulegen.netns.apply import ApplyError, Target
+from rulegen.netns.programs import apply, cleanup
+from rulegen.netns.space import CommandError, exists, remove_space
 from rulegen.netns.undo import RestoreError
-from tests.netns.lab import THOROUGH, WAYS, Lab, Noting, first, second
+from tests.netns.lab import THOROUGH, WAYS, Lab, Noting, first, plans, second
 from tests.netns.others import neighbours
 
 pytestmark = pytest.mark.kernel
@@ -83,6 +83,21 @@ def test_a_cleanup_that_fails_removes_nothing(lab: Lab, way: tuple[str, Variant]
         with pytest.raises((ApplyError, CommandError), match=r"\bno\b"):
             cleanup(lab.target, space=lab.noting(fails=number, afterwards=afterwards))
         assert lab.dumps() == before, (number, afterwards)
+
+
+def test_a_namespace_that_cannot_be_programmed_is_not_made(lab: Lab) -> None:
+    name = f"{lab.namespace.name}-new"
+    target = Target(netns=name, create=True, folder=lab.folder)
+    space = Noting(name)
+    wanted = plans(first(), "iptables")
+    assert apply(target, "iptables", wanted, variant="nft", space=space).created
+    remove_space(name)
+    for number, afterwards in faults(space):
+        with pytest.raises(ApplyError, match=rf"{name}: failed, and all is as before: .*\bno\b"):
+            failing = Noting(name, fails=number, afterwards=afterwards)
+            apply(target, "iptables", wanted, variant="nft", space=failing)
+        assert not exists(name)
+    assert not list(lab.folder.glob("*.journal"))
 
 
 def test_what_cannot_be_put_back_is_said_loudly_and_put_back_by_the_next_command(lab: Lab) -> None:
