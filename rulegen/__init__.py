@@ -17,7 +17,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from rulegen import conformance
-    from rulegen.api import compile, load, text
+    from rulegen.api import compile, load, text, trace
     from rulegen.compiler import Compiler
     from rulegen.load.problems import LoadError, Problem
     from rulegen.model import Cluster, Node, ProxyConfig
@@ -33,6 +33,7 @@ __all__ = [
     "conformance",
     "load",
     "text",
+    "trace",
 ]
 
 _HOMES = {
@@ -48,7 +49,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("conformance", "load"):
+    if name in ("conformance", "load", "trace"):
         return import_module(f"rulegen.{name}")
     home = _HOMES.get(name)
     if home is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import IO, Any, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 from rulegen.allocation import allocate, ranges
 from rulegen.backend import backend
@@ -14,6 +14,10 @@ from rulegen.load.kinds import PROXY_CONFIGURATION, PROXY_CONFIGURATION_VERSION
 from rulegen.model import FAMILIES, Cluster, Family, Node, ProxyConfig
 from rulegen.plan import plan
 from rulegen.versions import DEFAULT_VERSION
+
+if TYPE_CHECKING:
+    from rulegen.trace.packet import State
+    from rulegen.trace.result import Trace
 
 Source: TypeAlias = str | IO[str] | IO[bytes] | Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
@@ -77,3 +81,65 @@ def text(ruleset: Any, form: str | None = None, mode: str = "iptables") -> str:
             return candidate.write(ruleset)
     known = ", ".join(candidate.name for candidate in forms)
     raise ValueError(f"unknown form {form!r}; {mode} has {known}")
+
+
+def trace(
+    rules: Any,
+    source: str,
+    to: str,
+    *,
+    cluster: Cluster | None = None,
+    node: Node | Mapping[str, Any] | None = None,
+    config: ProxyConfig | Mapping[str, Any] | None = None,
+    mode: str | None = None,
+    version: str = DEFAULT_VERSION,
+    namespace: str = "default",
+    family: Family | None = None,
+    protocol: str | None = None,
+    interface: str | None = None,
+    state: State = "NEW",
+    recent: Mapping[str, Sequence[str]] | None = None,
+    conntrack: str = "",
+) -> Trace:
+    """Follow the first packet of a connection through the text of rules, and say what becomes of it.
+
+    ``rules`` are what :func:`compile` returned (by family), objects to compile (a Cluster), or a node's dump:
+    its text, or listings by the command that printed them (``iptables-save``, ``nft list ruleset``,
+    ``ipvsadm -Sn``, ``ipset save``, ``ip -j addr``...). ``source`` is ``pod/NAME``, ``node``, ``external``,
+    ``IP`` or ``IP:PORT``; ``to`` is ``svc/NAME[:PORT]``, ``IP:PORT``, a name of the cluster DNS with a port,
+    or ``ping WHERE``. ``cluster`` gives names, and explains outcomes in the Service's words. ``interface`` is
+    the device that the packet comes in by (by default the way back to its sender). ``recent`` are addresses
+    in lists of session affinity, by the list's name; ``conntrack`` is what ``conntrack -L`` printed.
+
+    Raises ValueError for a question that cannot be asked, or for rules that cannot be read.
+    """
+    from rulegen.trace import conntrack as connections
+    from rulegen.trace.ask import Question
+    from rulegen.trace.tracing import Known, trace_on
+
+    if isinstance(rules, Cluster):
+        cluster = rules
+    if node is not None and not isinstance(node, Node):
+        node = node_of(node)
+    if not isinstance(config, ProxyConfig):
+        found = cluster.proxy_configuration if cluster is not None else None
+        config = proxy_config(config if config is not None else found, mode)
+    known = Known(
+        cluster=cluster,
+        node=node,
+        config=config,
+        mode=mode,
+        version=version,
+        namespace=namespace,
+        recent=recent or {},
+    )
+    question = Question(
+        source=source,
+        to=to,
+        family=family,
+        protocol=protocol,
+        interface=interface,
+        state=state,
+        connections=connections.read(conntrack),
+    )
+    return trace_on(rules, question, known)

@@ -75,7 +75,8 @@ def _of_namespace(name: str) -> Listings:
         for family in FAMILIES:
             part = Rules(family, variant)
             found[part.listing] = known[part.name]
-    for command in ("nft list ruleset", "ipvsadm -Sn", "ipset save", "ip -j addr"):
+    network = ("ip -j addr", "ip -j route", "ip -j -6 route")
+    for command in ("nft list ruleset", "ipvsadm -Sn", "ipset save", *network):
         with contextlib.suppress(CommandError):
             found[command] = space.run(*command.split())
     return {command: text for command, text in found.items() if text.strip()}

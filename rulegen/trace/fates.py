@@ -9,22 +9,17 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rulegen.iptables.dump import Dump
-from rulegen.iptables.parse import parse
 from rulegen.model import Family
 from rulegen.plan.addresses import join_host_port
-from rulegen.trace import ipsets, ipvs, nft_text, nftables
-from rulegen.trace.facts import Facts
+from rulegen.trace.ground import of_recorded
 from rulegen.trace.host import Host, route
-from rulegen.trace.iptables import tables
+from rulegen.trace.hosts import DUMMY
 from rulegen.trace.node import Node
 from rulegen.trace.outcome import Outcome
 from rulegen.trace.packet import Packet, number, packet, shown
 
 Fate = list[Any]
 """``[fate, masqueraded]``: ``IP:PORT``, ``refused`` or ``timeout``; masqueraded is None for these two."""
-
-DUMMY = "kube-ipvs0"
 
 
 def node_of_rules(
@@ -86,25 +81,7 @@ def recorded_node(mode: str, family: Family, rules: Mapping[str, Any], node: Map
     ]
     # kube-proxy sets it in iptables mode where node ports are to work on 127.0.0.1; where they are not, its
     # rules take nothing for that address, and the setting makes no difference.
-    host = Host(family, interfaces, ways, route_localnet=mode == "iptables")
-    sets = (
-        ipsets.of_entries(rules.get("ipsets", {}), rules.get("setTypes", {})) if "ipsets" in rules else None
-    )
-    facts = Facts(host=host, sets=sets)
-    if "nft" in rules:
-        return Node(facts, bases=nftables.bases(nft_text.read(rules["nft"]), facts))
-    return Node(facts, tables(_dump(rules, family), facts), ipvs.of_recorded(rules.get("virtual", ())))
-
-
-def _dump(rules: Mapping[str, Any], family: Family) -> Dump:
-    """The restore text and what was ensured beside it, as one state."""
-    made: list[str] = []
-    jumps: list[str] = []
-    for step in rules.get("jumps", ()):
-        table, _, command = step.partition(" ")
-        (made if command.startswith("-N ") else jumps).append(f"*{table}\n{command}\nCOMMIT\n")
-    pieces = [*made, rules["restore"], *jumps]
-    return parse("".join(pieces), family)
+    return of_recorded(rules, Host(family, interfaces, ways, route_localnet=mode == "iptables"))
 
 
 def _endpoints(mode: str, rules: Mapping[str, Any]) -> set[str]:

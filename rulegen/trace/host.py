@@ -86,7 +86,8 @@ class Host:
             if a.device != LOOPBACK and not a.secondary and a.length < self.bits
         ]
         # Longest prefix first; of equal ones the lower metric, and what the kernel adds itself.
-        self._routes = sorted([*connected, *routes], key=lambda route: (-route.length, route.metric))
+        self.routes = tuple(routes)
+        self._routes = sorted([*connected, *self.routes], key=lambda route: (-route.length, route.metric))
         self._broadcast = frozenset(
             _prefix(a.value, a.length, 32) | (1 << 32 - a.length) - 1
             for a in self.addresses

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from rulegen.iptables.rule import Given, Part
 from rulegen.iptables.values import number as numeric
 from rulegen.model import Family
 from rulegen.trace.facts import Facts
 from rulegen.trace.ipsets import ANY_PROTOCOL, Ipset
-from rulegen.trace.packet import BITS, EPHEMERAL, NUMBERS, PORTED, number
+from rulegen.trace.packet import BITS, EPHEMERAL, NUMBERS, PORTED, Packet, number
 from rulegen.trace.walk import Doubt, Operation, Walk
 
 Maker: TypeAlias = Callable[[Part, Facts], list[Operation]]
@@ -41,10 +41,7 @@ def negate(negated: bool, operation: Operation) -> Operation:
 
     def opposite(walk: Walk) -> bool | Doubt:
         result = operation(walk)
-        if isinstance(result, Doubt):
-            text = f"! {result.text}"
-            return Doubt(text, None if result.chance is None else 1 - result.chance)
-        return not result
+        return result.opposite() if isinstance(result, Doubt) else not result
 
     return opposite
 
@@ -103,7 +100,7 @@ def device(given: Given, *, incoming: bool) -> Operation:
     def match(walk: Walk) -> bool | Doubt:
         found = walk.entry if incoming else walk.exit
         if found is None:
-            return Doubt(f"! {text}" if not wanted else text)
+            return Doubt(text, lasting=True, negated=not wanted)
         return (found.startswith(name) if prefix else found == name) is wanted
 
     return match
@@ -148,7 +145,7 @@ def port_doubt(spans: Sequence[tuple[int, int]], text: str) -> bool | Doubt:
         return False
     if any(first <= low and high <= last for first, last in spans):
         return True
-    return Doubt(f"the client's own port is in {text}")
+    return Doubt(f"the client's own port in {text}", lasting=True)
 
 
 def _tcp(part: Part, facts: Facts) -> list[Operation]:
@@ -397,14 +394,14 @@ def _set(part: Part, facts: Facts) -> list[Operation]:
 
 def in_set(name: str, directions: str, facts: Facts) -> Operation:
     """Whether the packet's ``src`` or ``dst``, one for each part of the set's entries, are in a set."""
-    doubt = Doubt(f"set {name} {directions} (no listing has that set)")
+    doubt = Doubt(f"set {name} {directions} (no listing has that set)", lasting=True)
     if facts.sets is None or name not in facts.sets:
         return lambda walk: doubt
     found, sides = facts.sets[name], directions.split(",")
 
     def match(walk: Walk) -> bool | Doubt:
         held = _holds(found, sides, walk, facts.sets or {})
-        return Doubt(f"set {name} {directions}") if held is None else held
+        return Doubt(f"set {name} {directions}", lasting=True) if held is None else held
 
     return match
 
@@ -424,10 +421,11 @@ def _holds(found: Ipset, sides: Sequence[str], walk: Walk, sets: Mapping[str, Ip
         if kind in ("ip", "net"):
             asked.append(packet.source if of_source else packet.destination)
         elif kind == "port":
-            port = packet.source_port if of_source else packet.port
-            asked.append(
-                None if port is None else (packet.protocol if found.has_protocols else ANY_PROTOCOL, port)
-            )
+            port = _port_in_set(packet, of_source=of_source)
+            if port is False or (not found.has_protocols and packet.protocol not in (6, 17)):
+                return False
+            protocol_in_set = packet.protocol if found.has_protocols else ANY_PROTOCOL
+            asked.append(None if port is None else (protocol_in_set, port))
         elif kind == "iface":
             asked.append(walk.entry if of_source else walk.exit)
         elif kind == "mark":
@@ -437,6 +435,15 @@ def _holds(found: Ipset, sides: Sequence[str], walk: Walk, sets: Mapping[str, Ip
     if len(asked) < len(found.kinds):
         return False
     return found.holds(asked)
+
+
+def _port_in_set(packet: Packet, *, of_source: bool) -> int | Literal[False] | None:
+    """The port that sets see: of a ping its type and code; None where not known, False where none."""
+    if packet.protocol in (1, 58):
+        return 8 << 8 if packet.protocol == 1 else 128 << 8
+    if packet.protocol not in PORTED:
+        return False
+    return packet.source_port if of_source else packet.port
 
 
 def _physdev(part: Part, facts: Facts) -> list[Operation]:

@@ -34,7 +34,7 @@ class Selector(NamedTuple):
     ask: Callable[[Walk], Answer]
 
 
-OWN_PORT = Doubt("the client's own port")
+OWN_PORT = Doubt("the client's own port", lasting=True)
 
 _STATES = {"invalid": 1, "established": 2, "related": 4, "new": 8, "untracked": 64}
 _STATUS = {
@@ -148,9 +148,13 @@ def _meta(key: str, facts: Facts) -> Selector:
         case "l4proto":
             return Selector("inet_proto", lambda walk: walk.packet.protocol)
         case "iifname" | "iif":
-            return Selector("ifname", lambda walk: Doubt(key) if walk.entry is None else walk.entry)
+            return Selector(
+                "ifname", lambda walk: Doubt(key, lasting=True) if walk.entry is None else walk.entry
+            )
         case "oifname" | "oif":
-            return Selector("ifname", lambda walk: Doubt(key) if walk.exit is None else walk.exit)
+            return Selector(
+                "ifname", lambda walk: Doubt(key, lasting=True) if walk.exit is None else walk.exit
+            )
         case "nfproto":
             family = 2 if host.family == "IPv4" else 10
             return Selector("nf_proto", lambda walk: family)

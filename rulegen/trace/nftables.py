@@ -358,7 +358,7 @@ def _any(results: Sequence[bool | Doubt], answer: Answer, wanted: bool) -> bool 
     doubt = next((each for each in results if isinstance(each, Doubt)), None)
     if doubt is None:
         return not wanted
-    return doubt if wanted else Doubt(f"not {doubt.text}")
+    return doubt if wanted else doubt.opposite()
 
 
 def _compare(operator: str, left: Selector, right: Any) -> Operation:

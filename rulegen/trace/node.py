@@ -8,6 +8,7 @@ before OUTPUT and again where its destination changed; what is for the node itse
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 
 import msgspec
 
@@ -66,6 +67,7 @@ class Node:
             way.send(walk)
         else:
             way.arrive(walk)
+        way.done.sort(key=_order)
         return [self._outcome(packet, each) for each in way.done]
 
     def stages(self, hook: str) -> Sequence[Stage]:
@@ -106,9 +108,8 @@ class Node:
             walk.finish("rejected", "the virtual server has no real server to pick", answer)
             return [walk]
         walks = []
-        for chance, operation in picked:
-            each = walk.copy()
-            each.chance *= chance
+        for number, (chance, operation) in enumerate(picked):
+            each = walk.branch(number, chance)
             result = operation(each)
             assert isinstance(result, Acted)
             each.step(msgspec.structs.replace(step, effect=result.effect))
@@ -137,6 +138,9 @@ def _runner(table: IptablesTable, hook: str) -> Callable[[Walk], list[Walk]]:
         return walks
 
     return run
+
+
+_order = attrgetter("order")
 
 
 class _Way:

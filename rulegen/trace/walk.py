@@ -54,17 +54,28 @@ class Doubt(NamedTuple):
     """A match that holds with a chance, or (``chance`` None) under an assumption.
 
     ``text`` is the match; where ``otherwise`` is given, ``text`` is the assumption and that its opposite.
+    ``lasting`` says that it is a fact about the packet: asked again, the answer is the same. ``negated``
+    says that the match holds where ``text`` does not.
     """
 
     text: str
     chance: Fraction | None = None
     otherwise: str = ""
+    lasting: bool = False
+    negated: bool = False
 
     @property
     def assumptions(self) -> tuple[str, str]:
+        """What has to be so that the match holds, and that it does not."""
         if self.otherwise:
             return self.text, self.otherwise
-        return f"{self.text} matches", f"{self.text} does not match"
+        found = f"{self.text} matches", f"{self.text} does not match"
+        return found[::-1] if self.negated else found
+
+    def opposite(self) -> Doubt:
+        return self._replace(
+            negated=not self.negated, chance=None if self.chance is None else 1 - self.chance
+        )
 
 
 class Verdict(NamedTuple):
@@ -90,6 +101,8 @@ RETURN = Verdict("return")
 ACCEPT = Verdict("accept")
 END = Verdict("end")
 
+_WHOLE = Fraction(1)
+
 MOST_DEPTH = 512
 """Chains that call each other; the kernel refuses loops, a text may have one."""
 
@@ -103,8 +116,10 @@ class Walk:
     """
 
     __slots__ = (
-        "accepted", "assumed", "bridged", "chance", "connection_mark", "dnat", "dnat_done", "end", "entry",
-        "exit", "hook", "noted", "original", "packet", "served", "snat", "snat_done", "state", "trail",
+        "accepted", "answers", "assumed", "bridged", "chance", "connection_mark", "dnat", "dnat_done", "end",
+        "entry", "exit", "hook", "noted", "order", "original",
+        "packet", "served", "snat", "snat_done", "state",
+        "trail",
     )  # fmt: skip
 
     def __init__(self, packet: Packet, entry: str | None = "", state: State = "NEW") -> None:
@@ -125,14 +140,24 @@ class Walk:
         self.noted: frozenset[tuple[str, int]] = frozenset()
         self.chance: Fraction = Fraction(1)
         self.assumed: tuple[str, ...] = ()
+        # Which side was taken where the walk split: outcomes are told in the order of the rules.
+        self.order: tuple[int, ...] = ()
         self.trail: tuple[Any, Step] | None = None
         self.end: End | None = None
         self.accepted = False
+        self.answers: frozenset[tuple[object, bool]] = frozenset()
 
     def copy(self) -> Walk:
         twin: Walk = Walk.__new__(Walk)
         for name in Walk.__slots__:
             setattr(twin, name, getattr(self, name))
+        return twin
+
+    def branch(self, number: int, chance: Fraction = _WHOLE) -> Walk:
+        """A copy that takes another side of a split."""
+        twin = self.copy()
+        twin.order += (number,)
+        twin.chance *= chance
         return twin
 
     def change(self, **fields: Any) -> None:
@@ -154,6 +179,23 @@ class Walk:
             trail, step = trail
             found.append(step)
         return tuple(reversed(found))
+
+    def known(self, doubt: Doubt) -> bool | None:
+        """What this walk has assumed already about a lasting fact."""
+        if doubt.lasting:
+            question = self._question(doubt)
+            for answer in (True, False):
+                if (question, answer) in self.answers:
+                    return answer is not doubt.negated
+        return None
+
+    def assume(self, doubt: Doubt, answer: bool) -> None:
+        if doubt.lasting:
+            self.answers |= {(self._question(doubt), answer is not doubt.negated)}
+
+    def _question(self, doubt: Doubt) -> object:
+        packet = self.packet
+        return (doubt.text, packet.source, packet.destination, packet.port)
 
     def finish(self, kind: Kind, why: str, answer: str = "") -> Verdict:
         self.end = End(kind, why, answer)
@@ -301,13 +343,17 @@ def _meet(table: Rules, rest: _Rest, todo: list[_Rest]) -> Verdict | None:
         elif isinstance(result, Doubt):
             if rule.harmless:
                 return None
-            _split(result, walk, frame, rule, todo)
+            known = walk.known(result)
+            if known is None:
+                _split(result, walk, frame, rule, todo)
+            elif not known:
+                return None
         else:
-            for chance, alternative in reversed(result[1:]):
-                twin = walk.copy()
-                twin.chance *= chance
+            for number, (chance, alternative) in reversed(list(enumerate(result[1:], 1))):
+                twin = walk.branch(number, chance)
                 todo.append(_Rest(twin, frame, rule, at, alternative))
             chance, first = result[0]
+            walk.order += (0,)
             walk.chance *= chance
     return None
 
@@ -321,13 +367,16 @@ def _last_met(walk: Walk) -> tuple[str, str, int] | None:
 
 def _split(doubt: Doubt, walk: Walk, frame: _Frame, rule: Rule, todo: list[_Rest]) -> None:
     """Go on as if the match held, and leave a walk for which it does not."""
-    other = walk.copy()
+    other = walk.branch(1)
+    walk.order += (0,)
     if doubt.chance is not None:
         other.chance *= 1 - doubt.chance
         walk.chance *= doubt.chance
     else:
         place = f"{walk.hook} {frame.chain} #{rule.number}"
         so, otherwise = doubt.assumptions
+        walk.assume(doubt, True)
+        other.assume(doubt, False)
         walk.assumed += (f"{place}: {so}",)
         other.assumed += (f"{place}: {otherwise}",)
     todo.append(_Rest(other, frame))

@@ -1,0 +1,53 @@
+"""Services as rules themselves tell of them: names in comments and chains, with their cluster IPs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from rulegen.trace.ground import NFT, SAVES
+
+Listed = dict[str, list[tuple[str, str, int]]]
+"""``namespace/service`` -> (cluster IP, protocol, port) of each of its ports."""
+
+_COMMENT = re.compile(r'--comment "(\S+?/\S+?)(?::\S*)? (?:cluster IP|has no (?:local )?endpoints)"')
+_DESTINATION = re.compile(r"(?<!! )-d (\S+?)(?:/32|/128)? ")
+_PORT = re.compile(r"--dport (\d+)")
+_PROTOCOL = re.compile(r"-p (\w+)")
+_ELEMENT = re.compile(
+    r"(?P<ip>[0-9a-f.:]+) \. (?P<protocol>\w+) \. (?P<port>\d+) : "
+    r"goto (?:service|local)-\w{8}-(?P<name>[^/\s]+/[^/\s]+)/"
+)
+_UNSERVED = re.compile(
+    r"(?P<ip>[0-9a-f.:]+) \. (?P<protocol>\w+) \. (?P<port>\d+) "
+    r'comment "(?P<name>[^/"]+/[^:"]+)(?::[^"]*)?" :'
+)
+
+
+def services(listings: Mapping[str, str]) -> Listed:
+    """The Services that listings of a node name; none in ipvs mode, whose rules know no names."""
+    found: Listed = {}
+    for names in SAVES.values():
+        for name in names:
+            _of_iptables(listings.get(name, "").splitlines(), found)
+    for name in NFT[:2]:
+        for pattern in (_ELEMENT, _UNSERVED):
+            for match in pattern.finditer(listings.get(name, "")):
+                _add(found, match["name"], match["ip"], match["protocol"], int(match["port"]))
+    return found
+
+
+def _of_iptables(lines: Iterable[str], found: Listed) -> None:
+    for line in lines:
+        if "KUBE-SERVICES" not in line:
+            continue
+        comment, destination, port = _COMMENT.search(line), _DESTINATION.search(line), _PORT.search(line)
+        protocol = _PROTOCOL.search(line)
+        if comment and destination and port and protocol:
+            _add(found, comment[1], destination[1], protocol[1], int(port[1]))
+
+
+def _add(found: Listed, name: str, ip: str, protocol: str, port: int) -> None:
+    entry = (ip, protocol, port)
+    if entry not in found.setdefault(name, []):
+        found[name].append(entry)
