@@ -120,10 +120,10 @@ def trace(
     if isinstance(rules, Cluster):
         cluster = rules
     if node is not None and not isinstance(node, Node):
-        node = node_of(node)
+        node = plain_node(node)
     if not isinstance(config, ProxyConfig):
         found = cluster.proxy_configuration if cluster is not None else None
-        config = proxy_config(config if config is not None else found, mode)
+        config = proxy_config(found if config is None else _checked(config), mode)
     known = Known(
         cluster=cluster,
         node=node,

@@ -77,9 +77,9 @@ def trace(
             rich_help_panel=PACKET,
         ),
     ] = None,
-    state: Annotated[
+    ctstate: Annotated[
         Literal["NEW", "ESTABLISHED", "RELATED", "INVALID", "UNTRACKED"],
-        typer.Option("--state", help="What conntrack says of the packet.", rich_help_panel=PACKET),
+        typer.Option("--ctstate", help="What conntrack says of the packet.", rich_help_panel=PACKET),
     ] = "NEW",
     dump: Annotated[
         list[str] | None,
@@ -149,7 +149,7 @@ def trace(
         **known,
         protocol=protocol,
         interface=interface,
-        state=state,
+        state=ctstate,
         recent=_lists(recent or []),
         conntrack=_read(conntrack),
     )

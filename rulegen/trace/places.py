@@ -17,8 +17,6 @@ from rulegen.trace.packet import number, shown
 OUTSIDE: dict[Family, str] = {"IPv4": "203.0.113.113", "IPv6": "2001:db8:ffff::113"}
 """What ``external`` stands for: addresses that are for documentation only (RFC 5737, RFC 3849)."""
 
-CLUSTER_DOMAIN = "cluster.local"
-
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
     """Who sends: an address by family, or the node itself, which picks one by where it sends to."""
@@ -155,51 +153,28 @@ class Directory(msgspec.Struct, frozen=True, kw_only=True):
         return Target(name=name, addresses=addresses, port=chosen.port, protocol=chosen.protocol.lower())
 
     def _domain_name(self, host: str, port: int | None, *, ping: bool) -> Target:
-        """A name of the cluster DNS: ``NAME[.NAMESPACE[.svc[.cluster.local]]]``, or of an endpoint there."""
-        if not re.fullmatch(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?\.?", host):
-            raise ValueError(
-                f"--to {host}: must be svc/NAME[:PORT], IP:PORT, a name of the cluster DNS, or ping"
-            )
+        """A name as a pod looks it up: the cluster's DNS answers, nothing upstream."""
+        from rulegen.dns.directory import Directory as Names
+        from rulegen.dns.search import resolve
+        from rulegen.dns.server import DnsServer
+
+        if not re.fullmatch(r"[A-Za-z0-9_]([-A-Za-z0-9_.]*[A-Za-z0-9])?\.?", host):
+            raise ValueError(f"--to {host}: must be svc/NAME[:PORT], IP:PORT, NAME:PORT, or 'ping WHERE'")
         if port is None and not ping:
             raise ValueError(f"--to {host}: needs a port, as in {host}:80")
-        labels = host.rstrip(".").removesuffix(f".{CLUSTER_DOMAIN}").removesuffix(".svc").split(".")
-        if len(labels) == 3:
-            return self._of_endpoints(host, labels[0], self._find(labels[2], labels[1]), port, ping=ping)
-        service = self._find(labels[1] if len(labels) == 2 else self.namespace, labels[0])
-        if service is None or len(labels) > 3:
-            raise ValueError(f"{host}: no Service of the cluster has that name")
-        if service.spec.type == "ExternalName":
-            raise ValueError(f"{host} is an alias of {service.spec.external_name}: no address to send to")
-        if service.spec.cluster_ip == "None":
-            return self._of_endpoints(host, None, service, port, ping=ping)
-        addresses = {family: ip for family in FAMILIES if (ip := cluster_ip_of(service, family))}
-        own = [each for each in service.spec.ports or () if each.port == port]
-        protocol = own[0].protocol.lower() if len({each.protocol for each in own}) == 1 else ""
-        return Target(name=host, addresses=addresses, port=None if ping else port, protocol=protocol)
-
-    def _of_endpoints(
-        self, host: str, hostname: str | None, service: Service | None, port: int | None, *, ping: bool
-    ) -> Target:
-        """The endpoints of a headless Service, or the one with a host name."""
-        if service is None:
-            raise ValueError(f"{host}: no Service of the cluster has that name")
-        found: dict[Family, list[str]] = {}
-        name = service.metadata.name
-        for endpoint in _endpoints(self.cluster, service.metadata.namespace, name):
-            ready = endpoint.conditions is None or endpoint.conditions.ready is not False
-            if not endpoint.addresses or not ready or hostname not in (None, endpoint.hostname):
-                continue
-            family = family_of(endpoint.addresses[0])
-            if family is not None and endpoint.addresses[0] not in found.get(family, ()):
-                found.setdefault(family, []).append(endpoint.addresses[0])
-        if not found:
-            raise ValueError(f"{host}: the name has no address (no endpoint is ready)")
-        several = [ips for ips in found.values() if len(ips) > 1]
-        if several:
-            raise ValueError(
-                f"{host} has several addresses, name the one that is meant: {_listed(several[0])}"
-            )
-        addresses = {family: ips[0] for family, ips in found.items()}
+        found = resolve(DnsServer(Names(self.cluster)), host, self.namespace)
+        if found.upstream:
+            raise ValueError(f"{host} is no name of the cluster: name its address")
+        if not found.addresses:
+            raise ValueError(f"{host} has no address: {found.outcome}")
+        addresses: dict[Family, str] = {}
+        for ip in found.addresses:
+            family = family_of(ip)
+            if family in addresses:
+                several = _listed(found.addresses)
+                raise ValueError(f"{host} has several addresses, name the one that is meant: {several}")
+            if family is not None:
+                addresses[family] = ip
         return Target(name=host, addresses=addresses, port=None if ping else port)
 
     def _find(self, namespace: str, name: str) -> Service | None:
