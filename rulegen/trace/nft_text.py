@@ -7,7 +7,7 @@ they stand; nothing is looked at inside them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
@@ -216,9 +216,12 @@ def _remove(table: Table, verb: str, kind: str, name: str) -> None:
 
 def _read_json(text: str) -> Tables:
     try:
-        items = msgspec.json.decode(text)["nftables"]
-    except (msgspec.DecodeError, KeyError, TypeError) as fault:
+        return _of_items(msgspec.json.decode(text)["nftables"])
+    except (msgspec.DecodeError, KeyError, TypeError, AttributeError) as fault:
         raise ListingError(0, f"no JSON of nft: {fault}") from None
+
+
+def _of_items(items: Iterable[Mapping[str, Any]]) -> Tables:
     tables: Tables = {}
     for item in items:
         for kind, found in item.items():

@@ -13,7 +13,7 @@ from rulegen.trace.packet import Packet, shown
 from rulegen.trace.result import Endpoint, Trace
 from rulegen.trace.walk import Step
 
-_COMMENT = re.compile(r'comment "((?:[^"\\]|\\.)*)"|--comment (\S+)')
+_COMMENT = re.compile(r'comment (?:"((?:[^"\\]|\\.)*)"|([^\s"-]\S*))')
 _CALL = "go to "
 
 
