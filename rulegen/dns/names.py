@@ -24,7 +24,7 @@ _LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 
 def lower(name: str) -> str:
     """``name`` with its ASCII letters in lower case: names are compared so (RFC 4343)."""
-    return name.translate(_LOWER)
+    return name.lower() if name.isascii() else name.translate(_LOWER)
 
 
 def labels(name: str) -> tuple[str, ...]:
@@ -34,6 +34,11 @@ def labels(name: str) -> tuple[str, ...]:
     """
     if name in ("", "."):
         return ()
+    if "\\" not in name and name.isascii() and len(name) < MAX_NAME:
+        # Nothing is escaped: nearly all names go this way.
+        parts = tuple(name.removesuffix(".").split("."))
+        if all(parts) and len(max(parts, key=len)) <= MAX_LABEL:
+            return parts
     found: list[str] = []
     place, length = 0, 1
     while place < len(name):

@@ -103,8 +103,7 @@ class DnsServer:
 
         Raises ValueError where ``name`` is no domain name.
         """
-        name = absolute(name)
-        place = self._place(name)
+        place = self._place(absolute(name))
         if place is None or kind in ("AXFR", "IXFR"):
             return Reply(rcode="REFUSED")
         try:
