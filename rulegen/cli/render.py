@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from rulegen.cli import options
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rulegen.backend import Form
     from rulegen.cli.inputs import Inputs
 
@@ -26,9 +29,23 @@ Examples:
   kubectl get svc,endpointslices,nodes -A -o json | rulegen render -f - --node n1 --mode nftables -o json
 """
 
+_JUMPS = "-with-jumps"
+
+
+class _WithForms(TyperCommand):
+    """A command whose help ends with the text forms of every mode, as the modes themselves tell them."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        from rulegen.backend import backend, modes
+
+        super().format_options(ctx, formatter)
+        for mode in modes():
+            with formatter.section(f"Text forms of {mode} mode, the default first"):
+                formatter.write_dl([(form.name, form.help) for form in _listed(backend(mode).forms)])
+
 
 def register(app: typer.Typer) -> None:
-    app.command(epilog=EXAMPLES)(options.takes_inputs(render))
+    app.command(epilog=EXAMPLES, cls=_WithForms)(options.takes_inputs(render))
 
 
 def render(
@@ -68,21 +85,26 @@ def _form(inputs: Inputs, output: str | None, variant: str | None, *, with_jumps
     if variant is not None:
         name += f"-{variant}"
     if with_jumps:
-        name += "-with-jumps"
+        name += _JUMPS
     for form in forms:
         if form.name == name:
             return form
-    if with_jumps:
-        raise ValueError(
-            f"--with-jumps does not go with -o {output or forms[0].name} in {inputs.config.mode} mode"
-        )
-    if variant is not None:
-        jumps = "-with-jumps"
-        names = [f.name for f in forms if f.name.startswith("save-") and not f.name.endswith(jumps)]
-        found = [name.removeprefix("save-") for name in names]
-        raise ValueError(f"--variant {variant}: must be one of {', '.join(found) or '(none)'}")
-    known = ", ".join(form.name for form in forms if not form.name.endswith("-with-jumps"))
-    raise ValueError(f"-o {name}: unknown in {inputs.config.mode} mode; known: {known}, json, yaml")
+    mode, asked = inputs.config.mode, output or forms[0].name
+    names = [form.name for form in forms]
+    if asked not in names:
+        known = ", ".join(form.name for form in _listed(forms))
+        raise ValueError(f"-o {asked}: unknown in {mode} mode; known: {known}, json, yaml")
+    if variant is not None and f"{asked}-{variant}" not in names:
+        found = [form.name.removeprefix("save-") for form in _listed(forms) if form.name.startswith("save-")]
+        raise ValueError(f"--variant {variant}: must be one of {', '.join(found)}")
+    able = [each for each in names if f"{each}{_JUMPS}" in names]
+    told = f"it goes with -o {', '.join(able)}" if able else "no form has jumps apart from the rules"
+    raise ValueError(f"--with-jumps does not go with -o {asked} in {mode} mode; {told}")
+
+
+def _listed(forms: Sequence[Form]) -> list[Form]:
+    """The forms that users choose by name; those with jumps have an option."""
+    return [form for form in forms if not form.name.endswith(_JUMPS)]
 
 
 def _print_text(inputs: Inputs, form: Form) -> None:

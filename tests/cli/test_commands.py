@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 
 import rulegen as api
+from rulegen.backend import backend, modes
 from rulegen.iptables import restore
 from tests.cli.running import FIXTURES, Rulegen
 
@@ -230,12 +231,32 @@ def test_unknown_modes_families_and_forms_are_named_with_what_is_valid(rulegen: 
         (["-o", "nft"], "-o nft: unknown in iptables mode; known: restore, "),
         (["--variant", "nft"], "--variant goes with -o save only"),
         (["-o", "save", "--variant", "x"], "--variant x: must be one of nft, legacy"),
+        (
+            ["--mode", "nftables", "-o", "save", "--variant", "nft"],
+            "-o save: unknown in nftables mode; known: nft, ",
+        ),
+        (
+            ["--mode", "ipvs", "--with-jumps"],
+            "does not go with -o script in ipvs mode; it goes with -o restore, save",
+        ),
+        (
+            ["--mode", "nftables", "--with-jumps"],
+            "-o nft in nftables mode; no form has jumps apart from the rules",
+        ),
         (["-f", "-", "-f", "-"], "-: standard input is named twice, and can be read once"),
         (["--kube-version", "1.2"], "no profile for Kubernetes '1.2'; known versions: 1.25, 1.37"),
     ):
         done = rulegen("render", "-f", NGX, *arguments)
         assert (done.code, done.out) == (2, "")
         assert message in done.err
+
+
+def test_the_help_of_render_tells_every_form_of_every_mode(rulegen: Rulegen) -> None:
+    told = rulegen("render", "--help").out
+    for mode in modes():
+        _, _, section = told.partition(f"Text forms of {mode} mode, the default first:\n")
+        forms = [line.split()[0] for line in section.partition("\n\n")[0].splitlines()]
+        assert forms == [form.name for form in backend(mode).forms if not form.name.endswith("-with-jumps")]
 
 
 def test_show_raw_prints_whole_lines_of_the_text_form_in_every_mode(rulegen: Rulegen) -> None:
