@@ -7,13 +7,11 @@ internal form picks by mode, and what the server fills in before it builds a pro
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
+from rulegen.backend import modes
 from rulegen.load.duration import seconds
-from rulegen.model import Mode, ProxyConfig
-
-MODES: tuple[Mode, ...] = ("iptables", "ipvs", "nftables", "userspace")
-
+from rulegen.model import ProxyConfig
 
 _WRITTEN = (
     ("KubeProxyConfiguration.", ""),
@@ -49,8 +47,8 @@ def proxy_config(configuration: Mapping[str, Any] | None, mode: str | None = Non
     """
     given: Mapping[str, Any] = configuration or {}
     chosen = mode or given.get("mode") or "iptables"
-    if chosen not in MODES:
-        raise ValueError(f'mode "{chosen}": must be one of {", ".join(MODES)}')
+    if chosen not in modes():
+        raise ValueError(f'mode "{chosen}": must be one of {", ".join(modes())}')
     iptables = given.get("iptables") or {}
     ipvs = given.get("ipvs") or {}
     nftables = given.get("nftables") or {}
@@ -67,7 +65,7 @@ def proxy_config(configuration: Mapping[str, Any] | None, mode: str | None = Non
         addresses = ("primary",)
     cluster_cidr = given.get("clusterCIDR") or ""
     return ProxyConfig(
-        mode=cast(Mode, chosen),
+        mode=chosen,
         bind_address=given.get("bindAddress") or "0.0.0.0",
         detect_local_mode=given.get("detectLocalMode") or "ClusterCIDR",
         cluster_cidrs=tuple(cluster_cidr.split(",")) if cluster_cidr else (),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
@@ -37,7 +37,7 @@ def from_scenario(scenario: Mapping[str, Any]) -> Scenario:
     ``msgspec.ValidationError`` where a value is of a wrong type or a field is unknown, KeyError where a part
     of the case is missing.
     """
-    mode = cast(Mode, scenario["mode"])
+    mode: Mode = scenario["mode"]
     return Scenario(
         name=scenario["name"],
         version=scenario["version"],

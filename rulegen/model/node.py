@@ -8,9 +8,9 @@ from typing import Literal, TypeAlias
 import msgspec
 
 Family: TypeAlias = Literal["IPv4", "IPv6"]
-Mode: TypeAlias = Literal["iptables", "ipvs", "nftables", "userspace"]
+Mode: TypeAlias = str
+"""``iptables``, ``ipvs``, ``nftables``: the name of the room that compiles it (``rulegen.backend.modes``)."""
 
-MODES: tuple[Mode, ...] = ("iptables", "ipvs", "nftables", "userspace")
 FAMILIES: tuple[Family, Family] = ("IPv4", "IPv6")
 
 
