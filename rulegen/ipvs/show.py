@@ -46,7 +46,7 @@ _BEFORE = (
 # The node's own packets have their virtual server by the time that filter OUTPUT sees them.
 _AFTER = (("filter", "KUBE-IPVS-OUT-FILTER"), ("nat", "KUBE-POSTROUTING"))
 
-_SCHEDULERS = {
+SCHEDULERS = {
     "rr": "in turn",
     "wrr": "in turn, by weight",
     "lc": "to the one with the fewest connections",
@@ -58,7 +58,11 @@ _SCHEDULERS = {
     "nq": "to an idle one, else to the shortest expected delay",
     "lblc": "to the destination's last one, unless it is overloaded",
     "lblcr": "to one of the destination's last ones, unless overloaded",
+    "fo": "to the one with the highest weight",
+    "ovf": "to the one with the highest weight that has connections to spare",
+    "twos": "to the less busy one of two that are drawn",
 }
+"""Those of Linux (net/netfilter/ipvs), each with where it sends a connection."""
 
 _DESTINATIONS = (
     {CLUSTER_IP: "to a cluster IP", LOAD_BALANCER: "to a load balancer IP"}
@@ -248,7 +252,7 @@ def _balance(server: VirtualServer, scheduler: str) -> str:
     if len(server.servers) == 1:
         text = "one real server"
     else:
-        way = _SCHEDULERS.get(scheduler, f"by the scheduler {scheduler}")
+        way = SCHEDULERS.get(scheduler, f"by the scheduler {scheduler}")
         text = f"{len(server.servers)} real servers, connections go {way}"
     return text + (f"; a client stays at its real server for {server.timeout} s" if server.timeout else "")
 

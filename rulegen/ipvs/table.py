@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from rulegen.ipvs.base import DUMMY, Settings, Sysctl
 from rulegen.ipvs.ruleset import Ruleset
 from rulegen.ipvs.sets import MAX_ELEMENTS, SETS, set_name
+from rulegen.ipvs.show import SCHEDULERS
 
 
 def table(ruleset: Ruleset) -> str:
@@ -17,6 +18,9 @@ def table(ruleset: Ruleset) -> str:
 def _lines(ruleset: Ruleset) -> Iterator[str]:
     settings, family = ruleset.settings, ruleset.family
     yield f"{family}, scheduler {settings.scheduler}"
+    if settings.scheduler not in SCHEDULERS:
+        # kube-proxy tries it first (pkg/proxy/ipvs/supported.go); a module of one's own may have it.
+        yield f"note: Linux has no scheduler {settings.scheduler}; without it kube-proxy ends at its start"
     yield ""
     rows: list[tuple[str, ...]] = [("SERVICE", "ADDRESS", "VIRTUAL SERVER", "STICKY", "REAL SERVERS")]
     servers = ruleset.virtual_servers()

@@ -166,3 +166,9 @@ def test_the_table_warns_of_a_set_that_is_too_large_for_the_kernel() -> None:
     ]
     lines = lines_of(compiled(cluster(web, slice_of(web, ends))))
     assert "note: KUBE-LOOP-BACK holds 65536 entries; the kernel refuses the others" in lines
+
+
+def test_the_table_warns_of_a_scheduler_that_linux_does_not_have() -> None:
+    note = "note: Linux has no scheduler wrrr; without it kube-proxy ends at its start"
+    assert note in lines_of(compiled(balanced(), ipvs_scheduler="wrrr"))
+    assert "note: " not in table(compiled(balanced(), ipvs_scheduler="wrr"))
