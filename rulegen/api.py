@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
+import msgspec
+
 from rulegen.allocation import allocate, ranges
 from rulegen.backend import backend
 from rulegen.collector import paused
@@ -60,7 +62,9 @@ def compile(
         node = plain_node(node or {})
     if not isinstance(config, ProxyConfig):
         config = proxy_config(cluster.proxy_configuration if config is None else _checked(config), mode)
-    chosen = backend(mode or config.mode)
+    elif mode is not None and mode != config.mode:
+        config = msgspec.structs.replace(config, mode=mode)
+    chosen = backend(config.mode)
     rules: dict[Family, Any] = {}
     with paused():
         for family in families:

@@ -78,3 +78,12 @@ def test_a_new_room_is_all_that_a_new_mode_needs(rulegen: Rulegen) -> None:
     assert "  lines  a line for each service port" in rulegen("render", "--help").out
     assert "must be one of iptables, ipvs, nftables, toy" in rulegen("render", "-f", NGX, "--mode", "tot").err
     assert api.text(api.compile(api.load(NGX), {"name": "n1"}, mode="toy")["IPv4"], mode="toy")
+
+
+def test_a_mode_that_is_asked_for_wins_over_that_of_a_configuration() -> None:
+    cluster = api.load(NGX)
+    node = {"name": "n1", "ips": ["192.168.10.1"]}
+    asked = api.compile(cluster, node, api.ProxyConfig(mode="iptables"), mode="nftables")
+    assert asked == api.compile(cluster, node, api.ProxyConfig(mode="nftables"))
+    with pytest.raises(ValueError, match="it is gone since"):
+        api.compile(cluster, node, api.ProxyConfig(), mode="userspace")
