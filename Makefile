@@ -27,11 +27,7 @@ clean:
 	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 demo: $(STAMP)
-	@echo '$$ rulegen render -f fixtures/ngx'
-	@$(BIN)/rulegen render -f fixtures/ngx
-	@echo
-	@echo '$$ rulegen show svc/ngx-svc -f fixtures/ngx -o tree'
-	@$(BIN)/rulegen show svc/ngx-svc -f fixtures/ngx -o tree
+	@RULEGEN=$(CURDIR)/$(BIN)/rulegen sh fixtures/demo.sh
 
 bench: $(STAMP)
 	$(BIN)/python -m bench --json bench/results.json --plot bench/growth.svg
