@@ -69,9 +69,13 @@ def apply(
                 goals.append(Programmed(part, room, room.compile_rules(plan)))
             if mode == "iptables" and any(plan.machine.nfacct for plan in wanted.values()):
                 goals.append(CountersThere())
+        taken = {goal.part.name for goal in goals}
+        left = [goal for goal in _leftovers(space, known) if goal.part.name not in taken]
         if prune:
-            taken = {goal.part.name for goal in goals}
-            goals += [goal for goal in _leftovers(space, known) if goal.part.name not in taken]
+            goals += left
+        elif left:
+            places = ", ".join(goal.part.name for goal in left)
+            notes.append(f"kube-proxy has also left something in {places}; --prune removes it")
         program = "nftables" if mode == "nftables" else f"iptables-{used}"
         return Aim(mode=mode, program=program, goals=goals, known=known, notes=tuple(notes))
 

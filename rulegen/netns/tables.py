@@ -5,8 +5,10 @@ from __future__ import annotations
 from rulegen.model import Family
 from rulegen.netns.parts import Step
 from rulegen.netns.space import CommandError, Space
-from rulegen.nftables.listing import ListingError, read
+from rulegen.nftables.diff import diff
+from rulegen.nftables.listing import ListingError, blocks, read
 from rulegen.nftables.names import TABLE
+from rulegen.nftables.table import same_shape
 
 FAMILIES: dict[Family, str] = {"IPv4": "ip", "IPv6": "ip6"}
 
@@ -30,21 +32,47 @@ class Table:
             raise
 
     def way(self, now: str, before: str) -> list[Step]:
-        if now == before or _same(now, before):
+        if now == before:
             return []
-        # One transaction: the table is never half there. One that is not there cannot be deleted.
-        return self.steps(f"add table {self.scope}\ndelete table {self.scope}\n{before}")
+        # A table that is there stays: one that is made anew comes after others of the same priority.
+        script = self._change(now, before) if now and before else None
+        if script is None:
+            # One transaction: the table is never half there. One that is not there cannot be deleted.
+            script = f"add table {self.scope}\ndelete table {self.scope}\n{before}"
+        return self.steps(script)
+
+    def _change(self, now: str, before: str) -> str | None:
+        """The smallest change; None where somebody has put into the table what kube-proxy never does."""
+        try:
+            old, new = (read(text).tables[self.family] for text in (now, before))
+        except ListingError:
+            return None
+        lost = {
+            name: clients
+            for name, clients in _remembered(before).items()
+            if name not in old.containers or not same_shape(old.containers[name], new.containers[name])
+        }
+        again = [f"add element {self.scope} {name} {clients}\n" for name, clients in lost.items()]
+        return diff(old, new).text + "".join(again)
 
     def steps(self, script: str) -> list[Step]:
         """The step that carries out a script of nft, if it says anything."""
         return [Step(("nft", "-f", "-"), script)] if script else []
 
 
-def _same(one: str, other: str) -> bool:
-    """Whether two listings differ in nothing but clients that session affinity remembers, and counts."""
-    if not one or not other:
-        return False
-    try:
-        return read(one) == read(other)
-    except ListingError:
-        return False
+_ELEMENTS = "elements = "
+
+
+def _remembered(listing: str) -> dict[str, str]:
+    """Set -> its elements as nft prints them, where these come and go with clients.
+
+    The time that each has left goes with it.
+    """
+    found = {}
+    for table in blocks(listing):
+        for inner in table.blocks:
+            if any(line.startswith("timeout ") for line in inner.lines):
+                for line in inner.lines:
+                    if line.startswith(_ELEMENTS):
+                        found[inner.head[1]] = line.removeprefix(_ELEMENTS)
+    return found
