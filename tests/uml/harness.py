@@ -85,6 +85,9 @@ class Machine:
         init = self._script("init", _INIT.format(folder=folder, search=_SEARCH))
         self._kernel = subprocess.Popen(
             [
+                # Where the tests are killed the end of the console is not enough: it would sleep forever. It
+                # is several processes, which end together as those of a namespace do.
+                *("setpriv", "--pdeathsig=KILL", "unshare", "--pid", "--fork", "--kill-child=KILL"),
                 KERNEL,
                 f"mem={megabytes}M",
                 "rootfstype=hostfs",

@@ -1,7 +1,13 @@
 """The kernel that other tests run their programs in."""
 
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import pytest
 
+from tests.uml import harness
 from tests.uml.harness import Machine
 
 pytestmark = [pytest.mark.uml, pytest.mark.xdist_group("uml")]
@@ -33,3 +39,38 @@ def test_a_program_that_does_not_end_is_told_of_and_the_next_one_runs(uml: Machi
     with pytest.raises(AssertionError, match=r"not done after 0\.5 s; it said: begun"):
         uml.run("echo begun; sleep 30", seconds=0.5)
     assert uml.run("echo here").stdout == "here\n"
+
+
+def running(folder: Path) -> list[str]:
+    """Processes that were started with something of this folder."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = place.read_bytes()
+        except OSError:
+            continue
+        if f"init={folder}/".encode() in words:
+            found.append(place.parent.name)
+    return found
+
+
+def test_a_kernel_does_not_outlive_tests_that_are_killed(tmp_path: Path) -> None:
+    harness.need()
+    program = (
+        "import sys, time, pathlib\n"
+        "from tests.uml.harness import Machine\n"
+        "machine = Machine(pathlib.Path(sys.argv[1]), 64)\n"
+        "print('booted', flush=True)\n"
+        "time.sleep(600)\n"
+    )
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as tests:
+        assert tests.stdout is not None
+        assert tests.stdout.readline() == "booted\n"
+        assert running(tmp_path)
+        tests.kill()
+    deadline = time.monotonic() + 20
+    while running(tmp_path) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert running(tmp_path) == []
