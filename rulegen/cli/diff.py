@@ -119,7 +119,7 @@ def _states(room: Comparing, side: Side, other: Side, family: Family) -> Any:
 def _change(room: Comparing, a: Side, b: Side, families: tuple[Family, ...], output: Output) -> bool:
     from rulegen.cli.output import dump, emit, note
 
-    different = False
+    different = compared = False
     data = []
     for family in families:
         before, after = _states(room, a, b, family), _states(room, b, a, family)
@@ -127,6 +127,7 @@ def _change(room: Comparing, a: Side, b: Side, families: tuple[Family, ...], out
             if len(families) == 1:
                 raise ValueError(f"{(a if before is None else b).name}: no {family} rules to compare")
             continue
+        compared = True
         change = room.diff(before, after)
         different = different or bool(change)
         if not change:
@@ -151,6 +152,9 @@ def _change(room: Comparing, a: Side, b: Side, families: tuple[Family, ...], out
                     "transaction": change.text,
                 }
             )
+    if not compared:
+        # Silence would say that nothing differs.
+        raise ValueError(f"{a.name} and {b.name} hold no rules of the same mode and family to compare")
     if output == "json":
         dump({"different": different, "families": data}, "json")
     return different

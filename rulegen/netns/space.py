@@ -136,7 +136,7 @@ def open_space(name: str, *, timeout: float = TIMEOUT) -> NamedSpace:
     Raises ValueError where there is none or it is the host's own, PermissionError without root.
     """
     if not exists(name):
-        raise ValueError(f"no network namespace {name}; --create makes it")
+        raise ValueError(f"no network namespace {name}")
     if _is_hosts(NETNS_FOLDER / name):
         raise ValueError(f"{name} is the namespace of the host itself; --host-netns allows it")
     return NamedSpace(name, timeout=timeout)

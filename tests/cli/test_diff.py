@@ -141,3 +141,12 @@ def test_sides_that_cannot_be_compared_are_told_why(rulegen: Rulegen, tmp_path: 
     assert "the sides are in different modes (iptables, nftables)" in done.err
     done = rulegen("diff", str(NGX), "gone.yaml")
     assert done.code == 2 and "the path does not exist" in done.err
+
+
+def test_dumps_without_a_family_in_common_are_not_called_equal(rulegen: Rulegen, tmp_path: Path) -> None:
+    case = next(c for c in IPTABLES_NODES if "ip6tables-save" in c["dumps"])
+    for name in ("iptables-save", "ip6tables-save"):
+        (tmp_path / name).write_text(case["dumps"][name])
+    done = rulegen("diff", str(tmp_path / "iptables-save"), str(tmp_path / "ip6tables-save"))
+    assert (done.code, done.out) == (2, "")
+    assert "hold no rules of the same mode and family to compare" in done.err
