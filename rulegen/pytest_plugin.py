@@ -76,7 +76,10 @@ class Golden:
             return
         if not path.is_file():
             pytest.fail(f"{golden}: no such golden file; pytest {UPDATE} writes it", pytrace=False)
-        changes = _changes(chosen, rules, path.read_text(encoding="utf-8"), family)
+        try:
+            changes = _changes(chosen, rules, path.read_text(encoding="utf-8"), family)
+        except ValueError as error:
+            pytest.fail(f"{golden}: not a golden file: {error}", pytrace=False)
         if changes:
             lines = [f"{golden}: the rules of {family} have changed:", *[f"  {line}" for line in changes]]
             lines.append(f"pytest {UPDATE} writes the file anew, if that is what was meant")

@@ -6,8 +6,8 @@ from rulegen.dump.read import file_name
 
 # Reading only: none of these changes anything on the node. A tool that is missing is passed over.
 _COMMANDS: dict[str, str] = {
-    "iptables-save": "iptables-save",
-    "ip6tables-save": "ip6tables-save",
+    "iptables-save": '"$(fullest iptables)"',
+    "ip6tables-save": '"$(fullest ip6tables)"',
     "nft list ruleset": "nft list ruleset",
     "nft -j list ruleset": "nft -j list ruleset",
     "ipvsadm -Sn": "ipvsadm -Sn",
@@ -15,7 +15,7 @@ _COMMANDS: dict[str, str] = {
     "ip -j addr": "ip -j addr",
     "ip -j route": "ip -j route",
     "ip -j -6 route": "ip -j -6 route",
-    "sysctl": "sysctl net.ipv4.ip_forward net.ipv4.conf.all.route_localnet net.ipv4.vs"
+    "sysctl": "sysctl net.ipv4.ip_forward net.ipv4.conf.all.route_localnet"
     " net.netfilter.nf_conntrack_tcp_be_liberal net.bridge.bridge-nf-call-iptables",
     "uname -r": "uname -r",
     "versions": "sh -c 'iptables --version; nft --version; ipset --version; ipvsadm --version'",

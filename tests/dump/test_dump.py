@@ -81,3 +81,16 @@ def test_the_collect_script_gathers_a_namespace(netns: Namespace, tmp_path: Path
 
 def test_the_collect_script_is_plain_posix_shell() -> None:
     subprocess.run(["sh", "-n"], input=script(), text=True, check=True)
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("variant", ["legacy", "nft"])
+def test_the_collect_script_finds_rules_in_either_variant(
+    netns: Namespace, tmp_path: Path, variant: str
+) -> None:
+    need("iptables-legacy", "iptables-nft")
+    netns.run(f"iptables-{variant}", "-A", "INPUT", "-p", "tcp", "--dport", "7", "-j", "DROP")
+    path = tmp_path / "collect.sh"
+    path.write_text(script())
+    netns.run("sh", str(path), str(tmp_path / "node.tar.gz"))
+    assert "--dport 7 -j DROP" in read(str(tmp_path / "node.tar.gz"))["iptables-save"]
