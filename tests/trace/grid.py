@@ -37,6 +37,7 @@ def machine(case: Scenario) -> dict[str, Any]:
     interfaces = {name: list(addresses) for name, addresses in case.node.interfaces.items()}
     interfaces.setdefault(device, ["10.180.254.1/32", "fd00:10:180::fe:1/128"])
     routes = [[PODS["IPv4"], device], [PODS["IPv6"], device], ["0.0.0.0/0", "eth0"], ["::/0", "eth0"]]
+    routes += [[f"{ELSEWHERE['IPv4']}/32", "eth0"], [f"{ELSEWHERE['IPv6']}/128", "eth0"]]
     return {"interfaces": interfaces, "routes": routes}
 
 
