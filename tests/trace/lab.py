@@ -134,7 +134,10 @@ class World:
         node.ip(f"link add eth0 type veth peer name eth0 netns {outside.name}")
         for space in (node, outside):
             space.ip(f"link set eth0 address {MAC} arp off up")
-        node.ip(f"link add {self.device} type bridge forward_delay 0 mcast_snooping 0", f"link set {self.device} up")
+        node.ip(
+            f"link add {self.device} type bridge forward_delay 0 mcast_snooping 0",
+            f"link set {self.device} up",
+        )
         for device in interfaces:
             if device not in ("lo", "eth0", self.device):
                 kind = "dummy" if device == "kube-ipvs0" else "bridge mcast_snooping 0"
