@@ -17,6 +17,7 @@ from rulegen.controllers import EndpointSource, complete, synthesis
 from rulegen.load import Loaded, load, load_configuration, node_facts, proxy_config
 from rulegen.load.api import Server
 from rulegen.load.loader import ANY_ADDRESS
+from rulegen.load.sources import Source
 from rulegen.model import FAMILIES, Cluster, Family, Node, ProxyConfig, Service
 from rulegen.plan import Plan, plan, skip_reason
 from rulegen.plan.machine import detect_node_ips
@@ -99,7 +100,7 @@ def family_named(text: str) -> Family:
 
 
 def read_objects(
-    files: Sequence[str] | None,
+    files: Sequence[Source] | None,
     *,
     recursive: bool,
     strict: bool,
@@ -128,7 +129,7 @@ def read_objects(
 
 
 def read(
-    files: Sequence[str] | None,
+    files: Sequence[Source] | None,
     *,
     recursive: bool = False,
     strict: bool = False,

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
+import stat
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,12 +14,13 @@ from typing import Any
 import msgspec
 
 from rulegen.cli.inputs import Inputs, read
-from rulegen.dump import Listings, recognise
+from rulegen.dump import Listings, is_archive, of_bytes, recognise
 from rulegen.dump import read as read_dump
 from rulegen.findings import Facts
 from rulegen.model import FAMILIES
 
 NAMESPACE = "netns:"
+STDIN = "-"
 SNIFFED = 1 << 16
 """Bytes of a file that tell a dump from manifests."""
 
@@ -37,23 +41,47 @@ def open_side(name: str, options: Mapping[str, Any]) -> Side:
     """
     if name.startswith(NAMESPACE):
         return Side(name=name, listings=_of_namespace(name.removeprefix(NAMESPACE)))
+    if name == STDIN or _is_pipe(name):
+        return _of_pipe(name, options)
     if _is_dump(name):
         return Side(name=name, listings=read_dump(name))
     return Side(name=name, inputs=read([name], **options))
 
 
+def _is_pipe(name: str) -> bool:
+    try:
+        return stat.S_ISFIFO(Path(name).stat().st_mode)
+    except OSError:
+        return False
+
+
+def _of_pipe(name: str, options: Mapping[str, Any]) -> Side:
+    """Standard input, or ``<(command)``: it can be read once, and may be either."""
+    try:
+        content = sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes()
+    except OSError as error:
+        raise ValueError(f"{name}: {error.strerror or error}") from error
+    if looks_like_dump(content[:SNIFFED]):
+        return Side(name=name, listings=of_bytes(name, content))
+    stream = io.BytesIO(content)
+    stream.name = name
+    return Side(name=name, inputs=read([stream], **options))
+
+
 def _is_dump(name: str) -> bool:
     path = Path(name)
-    if name == "-":
-        return False
     if path.is_dir():
         return any(file.name.endswith((".txt", ".save")) for file in path.iterdir() if file.is_file())
     try:
         with path.open("rb") as file:
-            start = file.read(SNIFFED)
+            return looks_like_dump(file.read(SNIFFED))
     except OSError:
         return False
-    if start[:2] == b"\x1f\x8b" or start[257:262] == b"ustar":
+
+
+def looks_like_dump(start: bytes) -> bool:
+    """Whether a file that begins like this is an archive or a listing of a node, and not manifests."""
+    if is_archive(start):
         return True
     text = start.decode("utf-8", "replace")
     if text.lstrip().startswith(("{", "[")):
@@ -79,7 +107,7 @@ def _of_namespace(name: str) -> Listings:
     for command in ("nft list ruleset", "ipvsadm -Sn", "ipset save", *network):
         with contextlib.suppress(CommandError):
             found[command] = space.run(*command.split())
-    return {command: text for command, text in found.items() if text.strip()}
+    return found
 
 
 def mode_of(listings: Listings) -> str:

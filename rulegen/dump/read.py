@@ -31,20 +31,26 @@ def read(name: str) -> Listings:
     Raises DumpError for what cannot be read or recognised.
     """
     if name == "-":
-        return _of_bytes(name, sys.stdin.buffer.read())
+        return of_bytes(name, sys.stdin.buffer.read())
     path = Path(name)
     try:
         if path.is_dir():
             return _of_files(
                 name, {each.name: each.read_bytes() for each in sorted(path.iterdir()) if each.is_file()}
             )
-        return _of_bytes(name, path.read_bytes())
+        return of_bytes(name, path.read_bytes())
     except OSError as error:
         raise DumpError(f"{name}: {error.strerror or error}") from error
 
 
-def _of_bytes(name: str, content: bytes) -> Listings:
-    if content[:2] == b"\x1f\x8b" or content[257:262] == b"ustar":
+def is_archive(content: bytes) -> bool:
+    """Whether this is the beginning of a tar archive, compressed with gzip or not."""
+    return content[:2] == b"\x1f\x8b" or content[257:262] == b"ustar"
+
+
+def of_bytes(name: str, content: bytes) -> Listings:
+    """All listings of a dump that was read already; ``name`` is what errors call it. Raises DumpError."""
+    if is_archive(content):
         return _of_archive(name, content)
     text = _text(name, content)
     found: dict[str, str] = {}
@@ -81,8 +87,9 @@ def _of_files(name: str, files: dict[str, bytes]) -> Listings:
     found: dict[str, str] = {}
     for file, content in files.items():
         text = _text(f"{name}: {file}", content)
-        command = _BY_FILE.get(file) or recognise(text)
-        if command is not None and text.strip():
+        # An empty file of an archive is an answer, too: that command ran, and there is nothing.
+        command = _BY_FILE.get(file) or (recognise(text) if text.strip() else None)
+        if command is not None:
             found[command] = text
     if not found:
         raise DumpError(

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from rulegen.collector import paused
 from rulegen.findings import Comparison, Facts, Finding
 from rulegen.iptables import effects
-from rulegen.iptables.base import INVALID_COUNTER, LOCALHOST_COUNTER
+from rulegen.iptables.base import INVALID_COUNTER, KUBELET_CHAIN, LOCALHOST_COUNTER
 from rulegen.iptables.changes import ChainChange
 from rulegen.iptables.diff import changes
 from rulegen.iptables.dump import BUILTIN, Dump
@@ -45,8 +45,28 @@ _ACTORS = (
 
 def compare(current: Dump, desired: Ruleset) -> Comparison:
     """What differs on a node; raises ValueError where the families differ."""
+    if current.family == desired.family and not _is_programmed(current):
+        return Comparison(findings=(_nothing(desired),), foreign=foreign(current))
     with paused():
         return _compare(current, desired)
+
+
+def _is_programmed(current: Dump) -> bool:
+    """Whether there is anything of kube-proxy's; kubelet makes KUBE-FIREWALL, too."""
+    return any(
+        is_owned(name) and name != KUBELET_CHAIN for chains in current.tables.values() for name in chains
+    )
+
+
+def _nothing(desired: Ruleset) -> Finding:
+    ports = len(desired.fragments)
+    return Finding(
+        what="missing",
+        family=desired.family,
+        place="every table",
+        rule="all chains and rules of kube-proxy",
+        effect=f"no Service is served on this node ({ports} service port{'s' if ports != 1 else ''})",
+    )
 
 
 def _compare(current: Dump, desired: Ruleset) -> Comparison:

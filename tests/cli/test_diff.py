@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -150,3 +152,35 @@ def test_dumps_without_a_family_in_common_are_not_called_equal(rulegen: Rulegen,
     done = rulegen("diff", str(tmp_path / "iptables-save"), str(tmp_path / "ip6tables-save"))
     assert (done.code, done.out) == (2, "")
     assert "hold no rules of the same mode and family to compare" in done.err
+
+
+def test_a_dump_may_come_by_a_pipe(rulegen: Rulegen) -> None:
+    rules = rulegen("render", "-f", str(NGX), "-o", "save", "--with-jumps").out
+    assert rulegen("diff", str(NGX), "-", stdin=rules).out == "IPv4: the node is as it should be\n"
+    done = rulegen("diff", "-", str(NGX), stdin=rules.replace("10.10.1.86:80", "10.10.1.99:80"))
+    assert done.code == 1 and "10.10.1.99:80" in done.out
+
+
+def test_manifests_may_come_by_a_pipe(rulegen: Rulegen) -> None:
+    app = "\n---\n".join(file.read_text() for file in sorted(NGX.glob("*.yaml")))
+    done = rulegen("diff", "-", str(NGX), stdin=app)
+    assert (done.code, done.out) == (0, "")
+
+
+def test_a_pipe_with_a_name_can_be_a_side(rulegen: Rulegen, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    rules = rulegen("render", "-f", str(NGX), "-o", "save", "--with-jumps").out
+    writer = threading.Thread(target=pipe.write_text, args=(rules,))
+    writer.start()
+    done = rulegen("diff", str(NGX), str(pipe))
+    writer.join()
+    assert (done.code, done.out) == (0, "IPv4: the node is as it should be\n")
+
+
+def test_a_node_that_answers_with_nothing_has_no_rules(rulegen: Rulegen, tmp_path: Path) -> None:
+    """``iptables-save`` prints nothing where nobody has made a rule yet."""
+    (tmp_path / "iptables-save.txt").write_text("")
+    done = rulegen("diff", str(NGX), str(tmp_path))
+    assert done.code == 1
+    assert "missing: all chains and rules of kube-proxy" in done.out

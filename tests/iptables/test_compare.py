@@ -57,6 +57,15 @@ def test_facts_that_nobody_gave_are_taken_from_the_dump(case: dict) -> None:  # 
     assert differences(case["scenario"] | {"node": node}, case["dumps"], case["variant"]) == []
 
 
+def test_a_node_without_any_rule_of_kube_proxy_is_told_in_one_line() -> None:
+    kubelet = Dump(tables={"filter": {"KUBE-FIREWALL": Chain(), "INPUT": Chain("ACCEPT")}})
+    for node in (Dump(), kubelet):
+        assert texts(node, a_cluster()) == [
+            "kube-proxy: IPv4 every table: missing: all chains and rules of kube-proxy"
+            " (no Service is served on this node (2 service ports))"
+        ]
+
+
 def mutants(lines: list[str]) -> Iterator[tuple[str, str, list[str]]]:
     """Every single tampering with a dump: what was done, the chain, the lines."""
     family = "IPv6" if any("::" in line for line in lines) else "IPv4"
