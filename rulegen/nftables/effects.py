@@ -67,7 +67,7 @@ def _conditions(statement: Statement, views: Views) -> Iterator[str]:
         case {"left": {"payload": {"field": field}}, "op": op, "right": right}:
             yield f"{'without' if op == '!=' else 'with'} {field} {constants(right)}"
         case {"left": {"meta": {"key": "iifname"}}, "op": op, "right": device}:
-            yield f"{'not ' if op == '!=' else ''}coming in by {device}"
+            yield f"{'not ' if op == '!=' else ''}coming in by {constants(device)}"
         case {"left": {"meta": {"key": "l4proto"}}, "op": op, "right": protocol}:
             yield f"{'not ' if op == '!=' else ''}of {constants(protocol)}"
         case {"left": {"&": [{"meta": {"key": "mark"}}, int(mask)]}}:
@@ -107,7 +107,7 @@ def does(statements: Sequence[Statement], views: Views) -> str:
             return f"lets {whom} pass without the rules after it"
         case {"return": _} | {"continue": _}:
             return f"ends the chain for {whom}" if "return" in last else f"only matches {whom}"
-        case {"mangle": {"value": {"|": _}}}:
+        case {"mangle": {"key": {"meta": {"key": "mark"}}, "value": {"|": _}}}:
             return f"masquerades {whom}"
         case {"mangle": _}:
             return f"changes the mark of {whom}"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from rulegen.model import Family
 from rulegen.nftables.names import TABLE
-from rulegen.nftables.rule import constant
+from rulegen.nftables.rule import constant, write
 from rulegen.nftables.statements import Expression, Statement, read, split_comment
 from rulegen.nftables.table import Chain, Container, Table
 from rulegen.plan.addresses import join_host_port
@@ -118,6 +118,7 @@ def rule(text: str, family: str) -> str:
     """
     try:
         statements = read(text, family)
+        write(statements)  # what can be read is not always what kube-proxy can have written
     except ValueError:
         return text
     comment = split_comment(text)[1]

@@ -23,10 +23,9 @@ def normal(rule: str, family: str) -> str:
     ``family`` is nft's, ``ip`` or ``ip6``. Cached: dumps repeat their rules.
     """
     try:
-        statements = read(rule, family)
+        return compose(read(rule, family), split_comment(rule)[1])
     except ValueError:
         return rule
-    return compose(statements, split_comment(rule)[1])
 
 
 def compose(statements: Iterable[Statement], comment: str = "") -> str:

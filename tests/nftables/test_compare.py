@@ -117,6 +117,22 @@ def test_another_size_of_affinity_sets_that_newer_versions_of_nft_print_is_the_s
         assert differences(scenario, {TEXT: text.replace("size 65535", size)}, "nft") == []
 
 
+@pytest.mark.parametrize(
+    ("rule", "effect"),
+    [
+        ("ip daddr & 255.0.0.255 == 10.0.0.1 drop", "it drops traffic that matches & 10.0.0.1"),
+        ("meta mark set jhash ip saddr mod 4", "it does something that kube-proxy never does"),
+        ('iifname { "eth0", "eth1" } drop', "it drops traffic coming in by eth0, eth1"),
+    ],
+)
+def test_a_rule_in_words_that_kube_proxy_never_uses_is_a_finding(rule: str, effect: str) -> None:
+    case = next(case for case in NODES if TEXT in case["dumps"])
+    text = case["dumps"][TEXT].replace("\tchain services {\n", f"\tchain services {{\n\t\t{rule}\n", 1)
+    (found,) = differences(case["scenario"], {TEXT: text}, "nft")
+    assert "chain services rule 1: should not be there" in found
+    assert found.endswith(f"({effect})")
+
+
 def test_a_node_without_the_table_serves_nothing() -> None:
     case = NODES[0]
     assert differences(case["scenario"], {TEXT: "table inet mine {\n}\n"}, "nft") == [
