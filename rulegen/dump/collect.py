@@ -5,12 +5,13 @@ from __future__ import annotations
 from rulegen.dump.read import file_name
 
 # Reading only: none of these changes anything on the node. A tool that is missing is passed over.
+# ipvsadm would have the kernel load its module, if only to say its version.
 _COMMANDS: dict[str, str] = {
     "iptables-save": '"$(fullest iptables)"',
     "ip6tables-save": '"$(fullest ip6tables)"',
     "nft list ruleset": "nft list ruleset",
     "nft -j list ruleset": "nft -j list ruleset",
-    "ipvsadm -Sn": "ipvsadm -Sn",
+    "ipvsadm -Sn": "ipvs ipvsadm -Sn",
     "ipset save": "ipset save",
     "ip -j addr": "ip -j addr",
     "ip -j route": "ip -j route",
@@ -18,7 +19,7 @@ _COMMANDS: dict[str, str] = {
     "sysctl": "sysctl net.ipv4.ip_forward net.ipv4.conf.all.route_localnet"
     " net.netfilter.nf_conntrack_tcp_be_liberal net.bridge.bridge-nf-call-iptables",
     "uname -r": "uname -r",
-    "versions": "sh -c 'iptables --version; nft --version; ipset --version; ipvsadm --version'",
+    "versions": "sh -c 'iptables --version; nft --version; ipset --version; uname -srm'",
 }
 
 
