@@ -99,23 +99,34 @@ def _changes(mode: str, rules: Any, text: str, family: Family) -> list[str]:
     """What differs from the text of a golden file, in lines for people; none where nothing does."""
     from rulegen.backend import backend, comparing
 
-    room = backend(mode)
     ours = _whole(mode, rules)
-    if mode != "iptables":
+    listing = _listing(mode, text, family)
+    if listing is None:
         return [line.rstrip("\n") for line in difflib.unified_diff(text.splitlines(), ours.splitlines(), n=0)]
     room = comparing(mode)
-    listing = "iptables-save" if family == "IPv4" else "ip6tables-save"
-    if "PREROUTING" not in text:
+    if mode == "iptables" and "PREROUTING" not in text:
         # What `rulegen render` prints has no jumps: kube-proxy makes these apart, and nobody asked for them.
-        ours = room.forms[0].write(rules)
-    before, after = (next(iter(room.read({listing: each}, family).values()), None) for each in (text, ours))
-    if before is None or not room.diff(before, after):
-        return [] if before is not None else ["it holds no rules of this mode"]
+        ours = backend(mode).forms[0].write(rules)
+        after = next(iter(room.read({listing: ours}, family).values()))
+    else:
+        after = room.state(rules)
+    before = next(iter(room.read({listing: text}, family).values()), None)
+    if before is None:
+        return ["it holds no rules of this mode"]
+    if not room.diff(before, after):
+        return []
     lines = []
     for change in room.summary(before, after):
         lines.append(change.service or "kube-proxy itself")
         lines += [f"  {line}" for line in change.lines]
     return lines
+
+
+def _listing(mode: str, text: str, family: Family) -> str | None:
+    """The listing that a golden file is read as; None for a mode whose text is compared as it is."""
+    if mode == "iptables":
+        return "iptables-save" if family == "IPv4" else "ip6tables-save"
+    return "nft list ruleset" if mode == "nftables" else None
 
 
 @pytest.fixture

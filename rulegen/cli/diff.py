@@ -11,7 +11,7 @@ import typer
 from rulegen.cli import options
 
 if TYPE_CHECKING:
-    from rulegen.backend import Comparing
+    from rulegen.backend import Change, Comparing
     from rulegen.cli.sides import Side
     from rulegen.findings import Comparison, ServiceChange
     from rulegen.model import Family
@@ -66,7 +66,7 @@ def diff(
     With manifests on one side and a node's dump on the other, the answer is whether the node is as it should
     be: the order of Services in shared chains, counters and the rules of others do not count.
     """
-    from rulegen.cli.sides import open_side
+    from rulegen.cli.sides import open_sides
 
     if a == b == "-":
         raise ValueError("standard input can be one side only")
@@ -74,10 +74,10 @@ def diff(
         {"node": a_node, "node_file": a_node_file, "config": a_config},
         {"node": b_node, "node_file": b_node_file, "config": b_config},
     )
-    sides = [
-        open_side(name, shared | {key: value for key, value in given.items() if value is not None})
-        for name, given in zip((a, b), own, strict=True)
-    ]
+    sides = open_sides(
+        (a, b),
+        [shared | {key: value for key, value in given.items() if value is not None} for given in own],
+    )
     different = _run(sides[0], sides[1], output, shared)
     raise typer.Exit(int(different))
 
@@ -119,8 +119,8 @@ def _states(room: Comparing, side: Side, other: Side, family: Family) -> Any:
 def _change(room: Comparing, a: Side, b: Side, families: tuple[Family, ...], output: Output) -> bool:
     from rulegen.cli.output import dump, emit, note
 
-    different = compared = False
-    data = []
+    changes: dict[Family, tuple[Any, Any, Change]] = {}
+    compared = False
     for family in families:
         before, after = _states(room, a, b, family), _states(room, b, a, family)
         if before is None or after is None:
@@ -129,35 +129,47 @@ def _change(room: Comparing, a: Side, b: Side, families: tuple[Family, ...], out
             continue
         compared = True
         change = room.diff(before, after)
-        different = different or bool(change)
-        if not change:
-            continue
-        services = room.summary(before, after)
-        if output == "restore":
-            if len(families) > 1:
-                note(f"{family}:")
-            emit(change.text)
-        elif output == "summary":
-            _print_summary(services, change.text, family)
-        elif output == "unified":
-            emit(_unified(before, after, f"{a.name} ({family})", f"{b.name} ({family})"))
-        else:
-            data.append(
-                {
-                    "family": family,
-                    "services": [
-                        {"service": s.service, "changes": list(s.lines), "places": list(s.places)}
-                        for s in services
-                    ],
-                    "transaction": change.text,
-                }
-            )
+        if change:
+            changes[family] = before, after, change
     if not compared:
         # Silence would say that nothing differs.
         raise ValueError(f"{a.name} and {b.name} hold no rules of the same mode and family to compare")
+    different = bool(changes)
+    if output == "restore" and len(families) > 1 and not room.forms[0].joins:
+        # One text goes to one tool: that of the other family would take it for its own.
+        first = _primary(a, b)
+        for family in [family for family in changes if family != first]:
+            note(f"{family} changes, too: --family {family} prints what its own tool takes")
+            del changes[family]
+    data = []
+    for family, (before, after, change) in changes.items():
+        match output:
+            case "restore":
+                emit(change.text)
+            case "summary":
+                _print_summary(room.summary(before, after), change.text, family)
+            case "unified":
+                emit(_unified(before, after, f"{a.name} ({family})", f"{b.name} ({family})"))
+            case "json":
+                data.append(_change_as_data(room.summary(before, after), change, family))
     if output == "json":
         dump({"different": different, "families": data}, "json")
     return different
+
+
+def _primary(a: Side, b: Side) -> Family:
+    """The family whose text is meant where only one can be printed: that of the node's first address."""
+    return next((side.inputs.primary() for side in (b, a) if side.inputs is not None), "IPv4")
+
+
+def _change_as_data(services: list[ServiceChange], change: Change, family: Family) -> dict[str, Any]:
+    return {
+        "family": family,
+        "services": [
+            {"service": of.service, "changes": list(of.lines), "places": list(of.places)} for of in services
+        ],
+        "transaction": change.text,
+    }
 
 
 def _unified(before: Any, after: Any, a: str, b: str) -> str:

@@ -162,6 +162,7 @@ def assemble(
     strict: bool = False,
     namespace: str = "default",
     mode: str | None = None,
+    assumed_mode: str | None = None,
     family: str | None = None,
     node: str | None = None,
     node_file: str | None = None,
@@ -174,6 +175,7 @@ def assemble(
 ) -> tuple[Inputs, list[str]]:
     """Join a cluster with the node and the configuration that options name; and what was assumed.
 
+    ``assumed_mode`` is that of the node where neither ``mode`` nor the configuration says one.
     Raises LoadError, ValueError.
     """
     wanted = None if family is None else family_named(family)
@@ -193,6 +195,10 @@ def assemble(
         configuration=configuration,
     )
     notes = list(facts.notes)
+    if mode is None and assumed_mode is not None and not (configuration or {}).get("mode"):
+        mode = assumed_mode
+        if mode != ProxyConfig().mode:
+            notes.append(f"{mode} mode is meant, as the node's rules are of that (--mode chooses another)")
     settings = proxy_config(configuration, mode)
     chosen_addresses = any(text not in ("primary", "all") for text in settings.node_port_addresses)
     if facts.interfaces_note and (settings.mode == "ipvs" or chosen_addresses):

@@ -7,9 +7,9 @@ import io
 import json
 import stat
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 
@@ -33,19 +33,31 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
     listings: Listings | None = None
 
 
-def open_side(name: str, options: Mapping[str, Any]) -> Side:
-    """Read a side. ``options`` are those of :func:`rulegen.cli.inputs.read`.
+def open_sides(names: Sequence[str], options: Sequence[Mapping[str, Any]]) -> list[Side]:
+    """Read the sides of a comparison; ``options``, one for each, are those of :func:`inputs.read`.
 
-    ``netns:NAME`` is a namespace; a file that looks like a dump, or an archive of ``rulegen collect``, is a
-    node; anything else is manifests. Raises LoadError, ValueError.
+    ``netns:NAME`` is a namespace; what looks like a dump, or an archive of ``rulegen collect``, is a node;
+    anything else is manifests. Where nothing says the mode of these, it is that of the node on the other
+    side. Raises LoadError, ValueError.
     """
+    opened = [_opened(name) for name in names]
+    modes = {mode_of(found) for found in opened if isinstance(found, Mapping)}
+    mode = modes.pop() if len(modes) == 1 else None
+    return [
+        Side(name=name, listings=found)
+        if isinstance(found, Mapping)
+        else Side(name=name, inputs=read([found], assumed_mode=mode, **own))
+        for name, found, own in zip(names, opened, options, strict=True)
+    ]
+
+
+def _opened(name: str) -> Listings | str | IO[bytes]:
+    """The listings of a node; or where manifests are read from."""
     if name.startswith(NAMESPACE):
-        return Side(name=name, listings=_of_namespace(name.removeprefix(NAMESPACE)))
+        return of_namespace(name.removeprefix(NAMESPACE))
     if name == STDIN or _is_pipe(name):
-        return _of_pipe(name, options)
-    if _is_dump(name):
-        return Side(name=name, listings=read_dump(name))
-    return Side(name=name, inputs=read([name], **options))
+        return _of_pipe(name)
+    return read_dump(name) if _is_dump(name) else name
 
 
 def _is_pipe(name: str) -> bool:
@@ -55,17 +67,17 @@ def _is_pipe(name: str) -> bool:
         return False
 
 
-def _of_pipe(name: str, options: Mapping[str, Any]) -> Side:
+def _of_pipe(name: str) -> Listings | IO[bytes]:
     """Standard input, or ``<(command)``: it can be read once, and may be either."""
     try:
         content = sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes()
     except OSError as error:
         raise ValueError(f"{name}: {error.strerror or error}") from error
     if looks_like_dump(content[:SNIFFED]):
-        return Side(name=name, listings=of_bytes(name, content))
+        return of_bytes(name, content)
     stream = io.BytesIO(content)
     stream.name = name
-    return Side(name=name, inputs=read([stream], **options))
+    return stream
 
 
 def _is_dump(name: str) -> bool:
@@ -90,7 +102,8 @@ def looks_like_dump(start: bytes) -> bool:
     return recognise(text) is not None
 
 
-def _of_namespace(name: str) -> Listings:
+def of_namespace(name: str) -> Listings:
+    """What the tools say in a network namespace. Raises ValueError, PermissionError."""
     from rulegen.netns.facts import variant_of
     from rulegen.netns.rules import Rules
     from rulegen.netns.space import CommandError, open_space

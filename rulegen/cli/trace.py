@@ -206,12 +206,12 @@ def _width() -> int:
 
 
 def _listings(names: list[str]) -> Listings:
-    from rulegen.cli.sides import NAMESPACE, open_side
+    from rulegen.cli.sides import NAMESPACE, of_namespace
     from rulegen.dump import read
 
     found: dict[str, str] = {}
     for name in names:
-        listings = open_side(name, {}).listings if name.startswith(NAMESPACE) else read(name)
+        listings = of_namespace(name.removeprefix(NAMESPACE)) if name.startswith(NAMESPACE) else read(name)
         found.update(listings or {})
     return found
 

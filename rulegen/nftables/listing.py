@@ -1,6 +1,7 @@
-"""Reading what ``nft list ruleset`` prints: as text, with ``-a`` or not, and with ``-j``.
+"""Reading what ``nft list ruleset`` prints: as text, with ``-a`` or not, and with ``-j``; and scripts.
 
-Only the tables of kube-proxy are looked into; of others the name is kept.
+Only the tables of kube-proxy are looked into; of others the name is kept. A script for ``nft -f`` as rulegen
+writes it stands for what it makes in an empty kernel.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ _PRIORITIES = {
 _UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 _TIME = re.compile(r"(\d+)([dhms])(?!s)")
 _DYNAMIC_SIZE = "65535"
+_SCRIPT = re.compile(r"(?:\s|#.*)*(?:add|create|delete|destroy|flush) ")
 BETWEEN_COMMAS = re.compile(r'(?:[^,"]|"[^"]*")+')
 
 
@@ -47,8 +49,10 @@ class ListingError(ValueError):
 
 
 def read(text: str) -> Listing:
-    """Read a listing in any of its forms. Raises ListingError for text that is none."""
-    return _read_json(text) if text.lstrip().startswith("{") else _read_text(text)
+    """Read a listing in any of its forms, or a script. Raises ListingError for text that is neither."""
+    if text.lstrip().startswith("{"):
+        return _read_json(text)
+    return _read_script(text) if _SCRIPT.match(text) else _read_text(text)
 
 
 def tables(listings: Mapping[str, str], family: Family) -> dict[str, Table]:
@@ -64,6 +68,19 @@ def tables(listings: Mapping[str, str], family: Family) -> dict[str, Table]:
             except ValueError as fault:
                 raise ValueError(f"{name}: {fault}") from None
     return found
+
+
+def _read_script(text: str) -> Listing:
+    # The kernel in memory reads listings itself.
+    from rulegen.fake.iptables import RefusedError
+    from rulegen.fake.nftables import Nftables
+
+    kernel = Nftables()
+    try:
+        kernel.run(text)
+    except RefusedError as fault:
+        raise ListingError(fault.line, fault.fault) from None
+    return _read_text(kernel.list())
 
 
 # --- text
@@ -133,6 +150,7 @@ def _table(block: Block, family: str) -> Table:
     chains: dict[str, Chain] = {}
     containers: dict[str, Container] = {}
     counters: list[str] = []
+    other: list[str] = []
     for inner in block.blocks:
         try:
             match inner.head:
@@ -143,13 +161,10 @@ def _table(block: Block, family: str) -> Table:
                 case ["counter", name]:
                     counters.append(name)
                 case _:
-                    raise ListingError(inner.line, f"kube-proxy has no {' '.join(inner.head)!r}")
-        except ListingError:
-            raise
+                    other.append(" ".join(inner.head))  # kube-proxy has none of its kind
         except ValueError as fault:
             raise ListingError(inner.line, f"in {' '.join(inner.head)}: {fault}") from None
     comment = ""
-    other = []
     for line in block.lines:
         if line.startswith("comment "):
             comment = _comment(line)
@@ -264,6 +279,7 @@ def _table_of_objects(family: str, objects: Sequence[tuple[str, dict[str, Any]]]
     rules: dict[str, list[str]] = {}
     containers: dict[str, Container] = {}
     counters: list[str] = []
+    strange: list[str] = []
     for kind, found in objects:
         if found.get("family") != family or found.get("table") != TABLE:
             continue
@@ -277,7 +293,7 @@ def _table_of_objects(family: str, objects: Sequence[tuple[str, dict[str, Any]]]
             case "counter":
                 counters.append(found["name"])
             case _:
-                raise ListingError(0, f"kube-proxy has no {kind}: {found.get('name')!r}")
+                strange.append(f"{kind} {found.get('name', '')}".rstrip())
     made = {
         name: Chain(
             tuple(rules.get(name, ())),
@@ -290,7 +306,7 @@ def _table_of_objects(family: str, objects: Sequence[tuple[str, dict[str, Any]]]
     own = next(found for kind, found in objects if kind == "table" and found["family"] == family
                and found["name"] == TABLE)  # fmt: skip
     flags = own.get("flags", ())
-    other = [f"flags {flag}" for flag in ([flags] if isinstance(flags, str) else flags)]
+    other = [f"flags {flag}" for flag in ([flags] if isinstance(flags, str) else flags)] + strange
     return Table(
         FAMILIES[family], made, containers, tuple(counters), own.get("comment"), tuple(sorted(other))
     )

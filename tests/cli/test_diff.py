@@ -184,3 +184,30 @@ def test_a_node_that_answers_with_nothing_has_no_rules(rulegen: Rulegen, tmp_pat
     done = rulegen("diff", str(NGX), str(tmp_path))
     assert done.code == 1
     assert "missing: all chains and rules of kube-proxy" in done.out
+
+
+def test_the_text_for_a_tool_is_that_of_one_family(rulegen: Rulegen, tmp_path: Path) -> None:
+    """Piped into ``iptables-restore``, rules of IPv6 would do harm."""
+    app = (FIXTURES / "scenarios" / "dual-stack" / "objects.yaml").read_text()
+    (tmp_path / "before.yaml").write_text(app.replace("180::5", "180::6").replace("180.0.5", "180.0.6"))
+    (tmp_path / "after.yaml").write_text(app)
+    sides = (str(tmp_path / "before.yaml"), str(tmp_path / "after.yaml"), "-o", "restore")
+    both = rulegen("diff", *sides)
+    other = rulegen("diff", *sides, "--family", "IPv6")
+    assert both.code == other.code == 1
+    assert both.out and other.out and ("fd00:" in both.out, "fd00:" in other.out) == (False, True)
+    assert "IPv6 changes, too: --family IPv6 prints what its own tool takes" in both.err
+
+
+def test_manifests_without_a_mode_are_held_against_the_mode_of_the_node(
+    rulegen: Rulegen, tmp_path: Path
+) -> None:
+    dump = tmp_path / "node.nft"
+    dump.write_text(rulegen("render", "-f", str(NGX), "--mode", "nftables").out)
+    done = rulegen("diff", str(NGX), str(dump))
+    assert (done.code, done.out) == (
+        0,
+        "IPv4: the node is as it should be\nIPv6: the node is as it should be\n",
+    )
+    assert "nftables mode is meant, as the node's rules are of that" in done.err
+    assert rulegen("diff", str(NGX), str(dump), "--mode", "iptables").code == 2

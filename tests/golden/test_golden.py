@@ -91,6 +91,22 @@ def test_a_nodes_own_dump_serves_as_a_golden_file(
     assert run(pytester, monkeypatch).ret == 0
 
 
+def test_a_table_of_nftables_is_compared_by_service_too(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project(pytester)
+    test = pytester.path / "test_a_table_of_nftables_is_compared_by_service_too.py"
+    test.write_text(test.read_text().replace("node=", 'mode="nftables", node='))
+    assert run(pytester, monkeypatch, "--update-golden").ret == 0
+    assert (pytester.path / "golden" / "rules.save").read_text().startswith("add table ip kube-proxy")
+    assert run(pytester, monkeypatch).ret == 0
+    pods = pytester.path / "deploy" / "pods.yaml"
+    pods.write_text(pods.read_text().replace("10.10.1.86", "10.10.1.90"))
+    run(pytester, monkeypatch).stdout.fnmatch_lines(
+        ["*default/ngx-svc*", "*- endpoint 10.10.1.86:80*", "*+ endpoint 10.10.1.90:80*"]
+    )
+
+
 def test_golden_files_are_never_written_in_ci(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:

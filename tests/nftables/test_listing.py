@@ -1,6 +1,7 @@
 """Reading what nft lists: nodes that a real kube-proxy programmed hold what is compiled for them."""
 
 import json
+from itertools import islice
 
 import pytest
 
@@ -8,6 +9,7 @@ from rulegen.load.scenario import from_scenario
 from rulegen.nftables import compile_rules
 from rulegen.nftables.listing import ListingError, priority, read, seconds
 from rulegen.nftables.table import equal, table
+from rulegen.nftables.text import additions, script
 from rulegen.plan import plan
 from tests.recorded import cases
 
@@ -111,17 +113,37 @@ def test_nothing_listed_is_no_table() -> None:
         ("*nat\nCOMMIT\n", 1),
         ("table ip kube-proxy {\n", 1),
         ("}\n", 1),
-        ("table ip kube-proxy {\n\tflowtable f {\n\t}\n}\n", 2),
+        ("add table ip kube-proxy\nadd chain ip kube-proxy\n", 2),
         ('{"items": []}', 0),
         ("{not json", 0),
-        ('{"nftables": [{"table": {"family": "ip", "name": "kube-proxy"}}, {"flowtable": {"family": "ip", '
-         '"table": "kube-proxy", "name": "f"}}]}', 0),
     ],
 )  # fmt: skip
 def test_text_that_nft_does_not_print_is_an_error_with_its_line(text: str, line: int) -> None:
     with pytest.raises(ListingError) as caught:
         read(text)
     assert caught.value.line == line
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "table ip kube-proxy {\n\tflowtable f {\n\t}\n}\n",
+        '{"nftables": [{"table": {"family": "ip", "name": "kube-proxy"}}, {"flowtable": {"family": "ip", '
+        '"table": "kube-proxy", "name": "f"}}]}',
+    ],
+)
+def test_what_kube_proxy_has_none_of_is_kept_by_name(text: str) -> None:
+    assert read(text).tables["IPv4"].other == ("flowtable f",)
+
+
+def test_a_script_stands_for_what_it_makes() -> None:
+    """What ``rulegen render`` wrote into a file can be compared like a node's own listing."""
+    for recorded in islice(cases("1.37-nftables"), 20):
+        case = from_scenario(recorded["scenario"])
+        for family in case.families:
+            rules = compile_rules(plan(case.cluster, case.node, case.config, family, case.version))
+            for text in (script(rules), additions(rules)):
+                assert equal(read(text).tables[family], table(rules))
 
 
 @pytest.mark.parametrize(
