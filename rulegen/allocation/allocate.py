@@ -8,7 +8,8 @@ import msgspec
 
 from rulegen.allocation.ranges import Ranges, addresses, ports
 from rulegen.allocation.state import Given, State
-from rulegen.model import FAMILIES, Cluster, Family, Service, ServicePort
+from rulegen.load.problems import LoadError, Problem
+from rulegen.model import FAMILIES, Cluster, Family, Origin, Service, ServicePort
 from rulegen.plan.addresses import canonical
 
 KUBERNETES = "default/kubernetes"
@@ -29,7 +30,7 @@ class _Taken:
     def __init__(self, services: Sequence[Service], ranges: Ranges, state: State) -> None:
         self.ips: dict[str, str] = {}
         self.ports: dict[int, str] = {}
-        first = next(iter(ranges.cidrs.values()))
+        first = next(iter(ranges.cidrs.values()))[0]
         self.ips[str(first.network_address + 1)] = KUBERNETES
         for key, given in state.services.items():
             for ip in given.cluster_ips:
@@ -37,7 +38,7 @@ class _Taken:
             for port in (*given.node_ports.values(), given.health_check_node_port):
                 if port:
                     self.ports[port] = key
-        # What the objects say is so, whatever a state remembers.
+        # What the objects say is so, whatever a state remembers of Services that are gone.
         for service in services:
             spec = service.spec
             for ip in {spec.cluster_ip, *(spec.cluster_ips or ())}:
@@ -52,11 +53,12 @@ class _Taken:
 def allocate(cluster: Cluster, ranges: Ranges, state: State | None = None) -> Allocation:
     """Give every Service its cluster IPs, node ports and health check node port.
 
-    Values that a Service has stay. ``state`` holds what was given before; it wins over the hash, as long as
-    nobody else has it. Services are taken by namespace and name. Raises ValueError with the API server's
-    words where a range is full.
+    Values that a Service has stay. ``state`` holds what was given before, and that never moves. Services are
+    taken by namespace and name. Raises, with the API server's words, ValueError where a range is full, and
+    LoadError where a Service asks for what the state keeps for another one, or that is in no range.
     """
     state = state or State()
+    _check_kept(cluster, ranges, state)
     taken = _Taken(cluster.services, ranges, state)
     notes: list[str] = []
     remembered: dict[str, Given] = dict(state.services)
@@ -75,6 +77,47 @@ def allocate(cluster: Cluster, ranges: Ranges, state: State | None = None) -> Al
     return Allocation(
         msgspec.structs.replace(cluster, services=tuple(services)), tuple(notes), State(remembered)
     )
+
+
+def _check_kept(cluster: Cluster, ranges: Ranges, state: State) -> None:
+    """Raise LoadError, with all faults, where what a state keeps for these Services cannot be kept."""
+    problems: list[Problem] = []
+
+    def fault(key: str, field: str, message: str) -> None:
+        namespace, _, name = key.partition("/")
+        place = cluster.origins.get(("Service", namespace, name), Origin("", 0))
+        problems.append(Problem(place.file, place.line, f"Service {key}", field, message))
+
+    own = {_key(service): service.spec for service in cluster.services}
+    ips: dict[str, str] = {}
+    ports: dict[int, str] = {}
+    low, high = ranges.node_ports
+    for key, given in state.services.items():
+        if key not in own:
+            continue
+        for ip in given.cluster_ips if not (own[key].cluster_ip or own[key].cluster_ips) else ():
+            ips[ip] = key
+            if ranges.family_of(ip) is None:
+                told = "the provided network does not match the current range"
+                fault(key, "spec.clusterIPs", f"failed to allocate IP {ip}: {told} (the state keeps it)")
+        for number in (*given.node_ports.values(), given.health_check_node_port):
+            ports[number] = key
+            if number and not low <= number <= high:
+                told = f"provided port is not in the valid range. The range of valid ports is {low}-{high}"
+                fault(key, "spec.ports", f"Invalid value: {number}: {told} (the state keeps it)")
+    for key, spec in own.items():
+        for ip in dict.fromkeys([spec.cluster_ip, *(spec.cluster_ips or ())]):
+            holder = ips.get(canonical(ip) or "", key)
+            if holder != key:
+                told = f"provided IP is already allocated (the state keeps it for Service {holder})"
+                fault(key, "spec.clusterIPs", f"failed to allocate IP {ip}: {told}")
+        for i, port in enumerate(spec.ports or ()):
+            holder = ports.get(port.node_port, key) if port.node_port else key
+            if holder != key:
+                told = f"provided port is already allocated (the state keeps it for Service {holder})"
+                fault(key, f"spec.ports[{i}].nodePort", f"Invalid value: {port.node_port}: {told}")
+    if problems:
+        raise LoadError(problems)
 
 
 def _key(service: Service) -> str:
@@ -129,18 +172,20 @@ def _with_addresses(service: Service, ranges: Ranges, taken: _Taken, before: Giv
 
 
 def _address(service: Service, family: Family, ranges: Ranges, taken: _Taken, before: Given) -> str:
-    key, net = _key(service), ranges.cidrs[family]
-    remembered = [ip for ip in before.cluster_ips if (":" in ip) == (family == "IPv6")]
+    key, nets = _key(service), ranges.cidrs[family]
+    remembered = [ip for ip in before.cluster_ips if ranges.family_of(ip) == family]
     for ip in remembered:
         if taken.ips.get(ip) in (None, key):
             taken.ips[ip] = key
             return ip
-    for ip in addresses(net, f"{key}/{family}"):
-        if ip not in taken.ips:
-            taken.ips[ip] = key
-            return ip
+    for net in nets:
+        for ip in addresses(net, f"{key}/{family}"):
+            if ip not in taken.ips:
+                taken.ips[ip] = key
+                return ip
+    listed = ", ".join(map(str, nets))
     raise ValueError(
-        f"Service {key}: failed to allocate a serviceIP: range is full (no address of {net} is left)"
+        f"Service {key}: failed to allocate a serviceIP: range is full (no address of {listed} is left)"
     )
 
 

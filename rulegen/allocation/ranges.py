@@ -6,13 +6,13 @@ pkg/registry/core/service/{ipallocator,portallocator}, 1.37).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 
 import msgspec
 
-from rulegen.model import Family
-from rulegen.plan.addresses import Network, network
+from rulegen.model import Family, ServiceCIDR
+from rulegen.plan.addresses import Network, network, parse
 
 DEFAULT_CIDRS = "10.96.0.0/12"
 DEFAULT_NODE_PORTS = "30000-32767"
@@ -23,30 +23,60 @@ _IPV6_SIZE = 1 << 16
 class Ranges(msgspec.Struct, frozen=True):
     """Service CIDRs by family, the first family being the default, and the first and last node port."""
 
-    cidrs: dict[Family, Network]
+    cidrs: dict[Family, tuple[Network, ...]]
     node_ports: tuple[int, int]
 
     @property
     def families(self) -> tuple[Family, ...]:
         return tuple(self.cidrs)
 
+    def family_of(self, ip: str) -> Family | None:
+        """The family of an address that can be allocated, None for any other text.
+
+        The first address of a network is kept free, and so is the broadcast address.
+        """
+        address = parse(ip)
+        if address is None or str(address) != ip:
+            return None
+        family: Family = "IPv4" if address.version == 4 else "IPv6"
+        for net in self.cidrs.get(family, ()):
+            kept_free = [net.network_address, *([net.broadcast_address] if family == "IPv4" else [])]
+            if address in net and address not in kept_free:
+                return family
+        return None
+
 
 def ranges(cidrs: str | Sequence[str] = DEFAULT_CIDRS, node_ports: str = DEFAULT_NODE_PORTS) -> Ranges:
-    """Read ``10.96.0.0/12,fd00::/112`` and ``30000-32767``. Raises ValueError."""
+    """Read ``10.96.0.0/12,fd00::/112`` and ``30000-32767``. Raises ValueError.
+
+    A text is what ``--service-cluster-ip-range`` of the API server takes, one CIDR of each family; a list is
+    what ServiceCIDR objects hold, and may have more.
+    """
     texts = cidrs.split(",") if isinstance(cidrs, str) else cidrs
-    found: dict[Family, Network] = {}
+    found: dict[Family, tuple[Network, ...]] = {}
     for text in texts:
         net = network(text)
         if net is None:
             raise ValueError(f"--service-cidr {text}: must be a CIDR, such as 10.96.0.0/12")
         family: Family = "IPv4" if net.version == 4 else "IPv6"
-        if family in found:
+        if family in found and isinstance(cidrs, str):
             raise ValueError(f"--service-cidr: two {family} CIDRs; one of each family may be given")
-        found[family] = net
+        found[family] = (*found.get(family, ()), net)
     low, dash, high = node_ports.partition("-")
     if not (dash and low.isdigit() and high.isdigit() and 0 < int(low) <= int(high) <= 65535):
         raise ValueError(f"--service-node-port-range {node_ports}: must be FIRST-LAST, as in 30000-32767")
     return Ranges(found, (int(low), int(high)))
+
+
+def service_cidrs(objects: Iterable[ServiceCIDR]) -> list[str]:
+    """The CIDRs of ServiceCIDR objects: the cluster's own first (``kubernetes``), then by name.
+
+    From one that is being deleted nothing is allocated any more (KEP-1880).
+    """
+    ordered = sorted(objects, key=lambda item: (item.metadata.name != "kubernetes", item.metadata.name))
+    return [
+        cidr for item in ordered if item.metadata.deletion_timestamp is None for cidr in item.spec.cidrs or ()
+    ]
 
 
 def addresses(net: Network, identity: str) -> Iterator[str]:

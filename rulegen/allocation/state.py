@@ -36,11 +36,13 @@ def read_state(path: str) -> State:
 
 
 def write_state(path: str, state: State) -> None:
-    """Write it whole or not at all, Services in order. Raises OSError."""
+    """Write it whole or not at all, Services in order. Raises ValueError, OSError."""
     ordered = State(dict(sorted(state.services.items())))
     content = msgspec.json.format(msgspec.json.encode(ordered), indent=2) + b"\n"
-    folder = Path(path).resolve().parent
-    handle, name = tempfile.mkstemp(dir=folder, prefix=".rulegen-")
+    try:
+        handle, name = tempfile.mkstemp(dir=Path(path).resolve().parent, prefix=".rulegen-")
+    except OSError as error:
+        raise ValueError(f"--state {path}: cannot be written: {error.strerror}") from error
     with os.fdopen(handle, "wb") as file:
         file.write(content)
     Path(name).replace(path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -17,6 +17,9 @@ Examples:
 \b
   # Keep what was given, whatever is added later
   rulegen allocate -f manifests/ --state allocated.json > services.yaml
+\b
+  # All objects, completed, for the next command
+  rulegen allocate -f app.yaml --all | rulegen render -f - --node n1
 """
 
 
@@ -32,6 +35,9 @@ def allocate(
     service_cidr: options.ServiceCIDRs = None,
     node_port_range: options.NodePortRange = "30000-32767",
     state: options.StateFile = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Print all other objects of the input, too: the file, completed.")
+    ] = False,
     output: Annotated[
         Literal["yaml", "json"], typer.Option("--output", "-o", help="Form of the output.")
     ] = "yaml",
@@ -40,8 +46,9 @@ def allocate(
 
     Values that a Service has are never touched. What a cluster would give is random; this is not.
     """
-    from rulegen.cli.inputs import allocated, read_objects, server_of
-    from rulegen.cli.output import dump, emit
+    from rulegen.allocation import with_allocated
+    from rulegen.cli.objects import allocated, read_objects, server_of
+    from rulegen.cli.output import dump_objects
 
     loaded = read_objects(
         files,
@@ -50,37 +57,12 @@ def allocate(
         namespace=namespace,
         server=server_of(service_cidr, node_port_range),
         keep_plain=True,
+        used=None if everything else (),
     )
-    made = {
-        (service.metadata.namespace, service.metadata.name): service
-        for service in allocated(loaded.cluster, service_cidr, node_port_range, state).services
-    }
-    items: list[dict[str, Any]] = []
-    for item in loaded.plain:
-        if item.get("kind") == "Service" and str(item.get("apiVersion")) == "v1":
-            metadata = item["metadata"]
-            items.append(_with(item, made[metadata["namespace"], metadata["name"]].spec))
-    if output == "json":
-        dump({"apiVersion": "v1", "kind": "List", "items": items}, "json")
-        return
-    for index, item in enumerate(items):
-        if index:
-            emit("---")
-        dump(item, "yaml")
-
-
-def _with(item: Any, spec: Any) -> dict[str, Any]:
-    """The plain object with the values that the typed one has got."""
-    given = {
-        "clusterIP": spec.cluster_ip,
-        "clusterIPs": spec.cluster_ips,
-        "ipFamilies": spec.ip_families,
-        "ipFamilyPolicy": spec.ip_family_policy,
-        "healthCheckNodePort": spec.health_check_node_port,
-    }
-    changed = item["spec"] | {field: value for field, value in given.items() if value}
-    changed["ports"] = [
-        {**port, "nodePort": typed.node_port} if typed.node_port else port
-        for port, typed in zip(changed.get("ports") or (), spec.ports or (), strict=True)
-    ]
-    return {"apiVersion": "v1", "kind": "Service", **item, "spec": changed}
+    cluster = allocated(loaded.cluster, service_cidr, node_port_range, state)
+    objects = list(with_allocated(loaded.plain, cluster.services))
+    if not everything:
+        objects = [item for item in objects if item.get("kind") == "Service"]
+    elif cluster.proxy_configuration is not None:
+        objects.append(cluster.proxy_configuration)
+    dump_objects(objects, output)

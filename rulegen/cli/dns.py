@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 from rulegen.cli import options
 
 if TYPE_CHECKING:
-    from rulegen.cli.inputs import Inputs
+    from rulegen.cli.objects import Known
     from rulegen.dns import DnsServer, Record
     from rulegen.dns.search import Attempt, Resolution
 
@@ -66,14 +66,14 @@ def register(app: typer.Typer) -> None:
         rich_markup_mode=None,
         epilog=EXAMPLES,
     )
-    group.command("list")(options.takes_inputs(names))
-    group.command("resolve")(options.takes_inputs(resolve))
-    group.command("serve")(options.takes_inputs(serve))
+    group.command("list")(options.takes_cluster(names))
+    group.command("resolve")(options.takes_cluster(resolve))
+    group.command("serve")(options.takes_cluster(serve))
     app.add_typer(group, name="dns")
 
 
 def names(
-    inputs: Inputs,
+    known: Known,
     name: Annotated[
         str | None,
         typer.Argument(metavar="[NAME]", help="A Service, or a name of the cluster; all names without it."),
@@ -94,15 +94,15 @@ def names(
     from rulegen.cli.output import dump, emit, note, table
     from rulegen.dns import listing
 
-    server = _server(inputs, domain, servers, ttl)
-    found = listing.records(server, inputs.cluster.pods)
+    server = _server(known, domain, servers, ttl)
+    found = listing.records(server, known.cluster.pods)
     if output == "zone":
         if name is not None:
             raise ValueError("a zone file has all names: leave the name out")
         emit(listing.zone_file(found, server, listing.zone_named(zone, server)))
         return
     if name is not None:
-        found = listing.about(found, _full_name(name, inputs.namespace, domain))
+        found = listing.about(found, _full_name(name, known.namespace, domain))
     if output == "json":
         dump([{"name": r.owner, "type": r.type, "data": r.data, "ttl": r.ttl} for r in found], "json")
     elif output == "hosts":
@@ -110,12 +110,12 @@ def names(
     elif found:
         emit(table(("NAME", "TYPE", "DATA"), [(r.owner, r.type, r.data) for r in found]))
     if not found:
-        note(f"no name {_full_name(name or '', inputs.namespace, domain)}")
+        note(f"no name {_full_name(name or '', known.namespace, domain)}")
         raise typer.Exit(1)
 
 
 def resolve(
-    inputs: Inputs,
+    known: Known,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The name that a program in a pod asks for.")],
     from_namespace: Annotated[
         str, typer.Option("--from-namespace", metavar="NAMESPACE", help="Namespace of the pod.")
@@ -144,7 +144,7 @@ def resolve(
     from rulegen.cli.output import dump, emit, table
     from rulegen.dns.search import resolve as search_for
 
-    server = _server(inputs, domain, servers, 30)
+    server = _server(known, domain, servers, 30)
     kinds = [each.upper() for each in kind or ("A", "AAAA")]
     found = search_for(server, name, from_namespace, kinds=kinds, search=search or (), ndots=ndots)
     if output == "json":
@@ -163,7 +163,7 @@ def resolve(
 
 
 def serve(
-    inputs: Inputs,
+    known: Known,
     listen: Annotated[
         str, typer.Option("--listen", metavar="ADDRESS:PORT", help="Where to answer, over UDP and TCP.")
     ] = "127.0.0.1:5353",
@@ -182,11 +182,11 @@ def serve(
         raise ValueError("serving needs dnspython: install rulegen[dns]") from error
 
     host, port = network.listen_address(listen)
-    server = _server(inputs, domain, servers, ttl)
+    server = _server(known, domain, servers, ttl)
     asyncio.run(network.serve(server, host, port, lambda where: note(f"answering on {where} (UDP and TCP)")))
 
 
-def _server(inputs: Inputs, domain: str, servers: list[str] | None, ttl: int) -> DnsServer:
+def _server(known: Known, domain: str, servers: list[str] | None, ttl: int) -> DnsServer:
     from rulegen.cli.output import note
     from rulegen.dns import Directory, DnsServer
     from rulegen.dns.names import packed_address
@@ -194,7 +194,7 @@ def _server(inputs: Inputs, domain: str, servers: list[str] | None, ttl: int) ->
     for each in servers or ():
         if packed_address(each) is None:
             raise ValueError(f'--server-address "{each}": must be an IP address')
-    directory = Directory(inputs.cluster)
+    directory = Directory(known.cluster)
     lacking = [
         f"{entry.namespace}/{entry.name}"
         for entry in directory.services.values()

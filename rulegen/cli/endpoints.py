@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -9,8 +10,8 @@ import typer
 from rulegen.cli import options
 
 if TYPE_CHECKING:
-    from rulegen.cli.inputs import Inputs
-    from rulegen.model import Endpoints, EndpointSlice
+    from rulegen.cli.objects import Known
+    from rulegen.model import Cluster, Endpoints, EndpointSlice
 
 EXAMPLES = """
 Examples:
@@ -22,59 +23,85 @@ Examples:
   # The same for a Deployment that has no Pods yet, with five replicas
   rulegen endpoints -f app.yaml --scale deploy/web=5 -o wide
 \b
-  # Old-style Endpoints
-  rulegen endpoints -f app.yaml --kind Endpoints -o json
+  # Old-style Endpoints, of one Service
+  rulegen endpoints web -n prod -f app.yaml --kind Endpoints -o json
+\b
+  # The rules that these endpoints give
+  rulegen endpoints -f app.yaml --synthesize-pods | rulegen render -f app.yaml -f -
 """
+
+RESOURCES = {"EndpointSlice": "endpointslice.discovery.k8s.io", "Endpoints": "endpoints"}
 
 
 def register(app: typer.Typer) -> None:
-    app.command(epilog=EXAMPLES)(options.takes_inputs(endpoints))
+    # Endpoints do not depend on what cluster IPs their Service has.
+    app.command(epilog=EXAMPLES)(options.takes_cluster(endpoints, noted=False))
 
 
 def endpoints(
-    inputs: Inputs,
+    known: Known,
+    services: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[SERVICE]...", help="Services, in the namespace of -n; all of all namespaces without it."
+        ),
+    ] = None,
     kind: Annotated[
         Literal["EndpointSlice", "Endpoints"], typer.Option("--kind", help="What is made.")
     ] = "EndpointSlice",
+    selector: Annotated[
+        str, typer.Option("--selector", "-l", metavar="LABELS", help="Only Services with such labels.")
+    ] = "",
+    everywhere: Annotated[
+        bool, typer.Option("--all-namespaces", "-A", help="Of all namespaces: so it is without any SERVICE.")
+    ] = False,
     output: Annotated[
-        Literal["yaml", "json", "wide"], typer.Option("--output", "-o", help="Form of the output.")
+        Literal["yaml", "json", "wide", "name"], typer.Option("--output", "-o", help="Form of the output.")
     ] = "yaml",
 ) -> None:
     """Print the EndpointSlices (or Endpoints) that the controllers make of Services and Pods.
 
     Names that are random in a cluster are derived from what they name: the same in every run.
     """
-    import msgspec
-
     from rulegen import controllers
-    from rulegen.cli.output import dump, emit, note
+    from rulegen.cli.output import dump_objects, emit, note
+    from rulegen.controllers.written import as_object
 
+    if services and everywhere:
+        raise ValueError("a Service cannot be named across all namespaces: leave out -A or the name")
+    cluster = _chosen(known, services or (), selector)
     # A cluster's controllers leave out Pods on Nodes that they do not know; here, those are just not given.
     made: list[EndpointSlice] | list[Endpoints]
     if kind == "EndpointSlice":
-        made = controllers.endpoint_slices(inputs.cluster, require_nodes=False)
+        made = controllers.endpoint_slices(cluster, require_nodes=False)
         if made:
             note("the ends of slices' names are random in a cluster; these are derived and stay the same")
     else:
-        made = controllers.endpoints(inputs.cluster, require_nodes=False)
-    if output == "wide":
+        made = controllers.endpoints(cluster, require_nodes=False)
+    if not made:
+        note(f"no {kind} is made of these objects")
+    elif output == "wide":
         emit(_table(made))
-        return
-    items: list[dict[str, Any]] = []
-    for each in made:
-        data = msgspec.to_builtins(each)
-        # A Service from a manifest has no uid yet, and nothing can be owned by what has none.
-        owners = [owner for owner in data["metadata"].pop("ownerReferences", ()) if owner["uid"]]
-        if owners:
-            data["metadata"]["ownerReferences"] = owners
-        items.append({"apiVersion": each.api_version, "kind": each.kind, **data})
-    if output == "json":
-        dump({"apiVersion": "v1", "kind": "List", "items": items}, "json")
-        return
-    for index, item in enumerate(items):
-        if index:
-            emit("---")
-        dump(item, "yaml")
+    elif output == "name":
+        emit("".join(f"{RESOURCES[kind]}/{each.metadata.name}\n" for each in made))
+    if output in ("yaml", "json"):
+        dump_objects([as_object(each) for each in made], output)
+
+
+def _chosen(known: Known, names: Sequence[str], selector: str) -> Cluster:
+    """The cluster with the Services that are asked for. Raises ValueError for one that is not there."""
+    import msgspec
+
+    services = list(known.cluster.services)
+    if selector:
+        from rulegen.kubectl.selectors import matches, parse_labels
+
+        wanted = parse_labels(selector)
+        services = [each for each in services if matches(wanted, each.metadata.labels)]
+    if names:
+        chosen = [known.service(name) for name in names]
+        services = [each for each in services if each in chosen]
+    return msgspec.structs.replace(known.cluster, services=tuple(services))
 
 
 def _table(made: list[EndpointSlice] | list[Endpoints]) -> str:

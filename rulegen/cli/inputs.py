@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from rulegen.allocation import allocate, ranges, read_state, write_state
-from rulegen.allocation.ranges import DEFAULT_CIDRS, DEFAULT_NODE_PORTS
 from rulegen.backend import Backend, backend
+from rulegen.cli.objects import by_text, find_service, read_cluster
+from rulegen.cli.options import CLUSTER
 from rulegen.cli.output import note, note_warnings
-from rulegen.cli.progress import progress_bar
 from rulegen.collector import paused
-from rulegen.controllers import EndpointSource, complete, synthesis
-from rulegen.load import Loaded, load, load_configuration, node_facts, proxy_config
-from rulegen.load.api import Server
-from rulegen.load.loader import ANY_ADDRESS
+from rulegen.load import load_configuration, node_facts, proxy_config
 from rulegen.load.sources import Source
 from rulegen.model import FAMILIES, Cluster, Family, Node, ProxyConfig, Service
 from rulegen.plan import Plan, plan, skip_reason
@@ -68,25 +64,7 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
 
     def service(self, name: str) -> Service:
         """The Service that ``NAME``, ``svc/NAME`` or ``service/NAME`` means. Raises ValueError if none."""
-        kind, slash, rest = name.partition("/")
-        if slash:
-            if kind not in ("svc", "service", "services"):
-                raise ValueError(f"{name}: a Service is meant, as in svc/{rest}")
-            name = rest
-        for service in self.cluster.services:
-            if (service.metadata.namespace, service.metadata.name) == (self.namespace, name):
-                return service
-        elsewhere = [s.metadata.namespace for s in self.cluster.services if s.metadata.name == name]
-        if elsewhere:
-            raise ValueError(
-                f'services "{name}" not found in namespace {self.namespace}; it is in'
-                f" {', '.join(sorted(elsewhere)[:10])}: add -n {min(elsewhere)}"
-            )
-        known = sorted(f"{s.metadata.namespace}/{s.metadata.name}" for s in self.cluster.services)
-        listed = ", ".join(known[:10]) + (f" and {len(known) - 10} more" if len(known) > 10 else "")
-        raise ValueError(
-            f'services "{name}" not found in namespace {self.namespace}; found: {listed or "none"}'
-        )
+        return find_service(self.cluster, self.namespace, name)
 
 
 def family_named(text: str) -> Family:
@@ -99,58 +77,15 @@ def family_named(text: str) -> Family:
     raise ValueError(f'--family "{text}": must be IPv4 or IPv6')
 
 
-def read_objects(
-    files: Sequence[Source] | None,
-    *,
-    recursive: bool,
-    strict: bool,
-    namespace: str,
-    server: Server | None = None,
-    keep_plain: bool = False,
-) -> Loaded:
-    """Read manifests; warnings go to standard error. Raises LoadError with all problems."""
-    if not files:
-        raise ValueError("nothing to read: name a file or directory with -f (- is standard input)")
-    with progress_bar() as progress:
-        loaded = load(
-            *files,
-            recursive=recursive,
-            strict=strict,
-            namespace=namespace,
-            server=server,
-            progress=progress,
-            keep_plain=keep_plain,
-        )
-    note_warnings(loaded.warnings)
-    if loaded.passed_over:
-        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(loaded.passed_over.items()))
-        note(f"passed over: {kinds}")
-    return loaded
+def read(files: Sequence[Source] | None, **options: Any) -> Inputs:
+    """Read what a command needs: what :func:`read_cluster` and :func:`assemble` take.
 
-
-def read(
-    files: Sequence[Source] | None,
-    *,
-    recursive: bool = False,
-    strict: bool = False,
-    namespace: str = "default",
-    synthesize: bool = False,
-    scales: Sequence[str] | None = None,
-    service_cidr: str | None = None,
-    node_port_range: str = DEFAULT_NODE_PORTS,
-    state: str | None = None,
-    **about: Any,
-) -> Inputs:
-    """Read what a command needs; ``about`` is what :func:`assemble` takes. Raises LoadError, ValueError."""
-    with paused():
-        server = server_of(service_cidr, node_port_range)
-        loaded = read_objects(files, recursive=recursive, strict=strict, namespace=namespace, server=server)
-        cluster = allocated(loaded.cluster, service_cidr, node_port_range, state)
-        if synthesize or scales:
-            cluster = _with_pods(cluster, every=synthesize, scales=scales or (), namespace=namespace)
-        completed = complete(cluster)
-    _note_sources(completed.sources)
-    inputs, notes = assemble(completed.cluster, strict=strict, namespace=namespace, **about)
+    Raises LoadError, ValueError.
+    """
+    known = {name: options.pop(name) for name in CLUSTER if name in options}
+    cluster = read_cluster(files, **known).cluster
+    about = {name: known[name] for name in ("strict", "namespace") if name in known}
+    inputs, notes = assemble(cluster, **about, **options)
     for text in notes:
         note(text)
     return inputs
@@ -221,56 +156,6 @@ def assemble(
     return inputs, notes
 
 
-def server_of(service_cidr: str | None, node_port_range: str) -> Server | None:
-    """What the API server was started with, where options say it; else what objects themselves tell."""
-    if service_cidr is None and node_port_range == DEFAULT_NODE_PORTS:
-        return None
-    known = ranges(service_cidr or DEFAULT_CIDRS, node_port_range)
-    cidrs = tuple(map(str, known.cidrs.values())) if service_cidr is not None else ANY_ADDRESS
-    return Server(service_cidrs=cidrs, node_ports=known.node_ports, cluster_ips={})
-
-
-def allocated(cluster: Cluster, service_cidr: str | None, node_port_range: str, state: str | None) -> Cluster:
-    """The cluster with cluster IPs and node ports for Services that lack them; what was given is said."""
-    own = [cidr for item in cluster.service_cidrs for cidr in item.spec.cidrs or ()]
-    given = ranges(service_cidr or own or DEFAULT_CIDRS, node_port_range)
-    before = read_state(state) if state is not None else None
-    found = allocate(cluster, given, before)
-    for text in found.notes:
-        note(text)
-    if state is not None and found.state != before:
-        write_state(state, found.state)
-    return found.cluster
-
-
-def _with_pods(cluster: Cluster, *, every: bool, scales: Sequence[str], namespace: str) -> Cluster:
-    """The cluster with made-up Pods, as asked for; what was made up is said."""
-    numbers = [synthesis.scale(text) for text in scales]
-    made = synthesis.synthesize(cluster, every=every, scales=numbers, namespace=namespace)
-    for text in made.notes:
-        note(text)
-    return made.cluster
-
-
-def _note_sources(sources: Sequence[EndpointSource]) -> None:
-    """One line for each thing to know about where endpoints come from, however many Services it is about."""
-    noted = [(source.note, f"{source.namespace}/{source.name}") for source in sources if source.note]
-    for line in _by_text(noted):
-        note(line)
-
-
-def _by_text(noted: Iterable[tuple[str, str]]) -> list[str]:
-    """A line for each text, with the first few of the names that it is about."""
-    about: dict[str, list[str]] = {}
-    for text, name in noted:
-        about.setdefault(text, []).append(name)
-    lines = []
-    for text, names in about.items():
-        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        lines.append(f"{', '.join(names[:3])}{more}: {text}")
-    return lines
-
-
 def compile_families(inputs: Inputs, families: Sequence[Family]) -> Mapping[Family, Any]:
     """The rulesets of these families."""
     with paused():
@@ -286,4 +171,4 @@ def without_rules(inputs: Inputs, families: Sequence[Family]) -> list[str]:
             noted.append(
                 (f"no rules ({reasons[0]})", f"{service.metadata.namespace}/{service.metadata.name}")
             )
-    return _by_text(noted)
+    return by_text(noted)

@@ -102,8 +102,10 @@ def _explained(error: Exception) -> int:
         print(f"{count} error{'s' if count != 1 else ''}; nothing was printed.", file=sys.stderr)
         return 2
     if isinstance(error, ValueError | OSError):
-        reason = error.strerror if isinstance(error, OSError) and not error.filename else None
-        print(f"error: {reason or error}", file=sys.stderr)
+        reason = str(error)
+        if isinstance(error, OSError) and error.strerror:
+            reason = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+        print(f"error: {reason}", file=sys.stderr)
         return 2
     if os.environ.get("RULEGEN_DEBUG"):
         raise error

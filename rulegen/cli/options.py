@@ -188,6 +188,33 @@ SHARED: dict[str, tuple[Any, Any]] = {
     "version": (Version, DEFAULT_VERSION),
 }
 
+SOURCES = ("files", "recursive", "strict", "namespace")
+"""Those of them that say what is read."""
+CLUSTER = (
+    *SOURCES,
+    "synthesize",
+    "scales",
+    "service_cidr",
+    "node_port_range",
+    "state",
+)
+"""Those of them that are about objects; the others are about a node."""
+ABOUT_NODE = tuple(name for name in SHARED if name not in CLUSTER)
+
+
+def takes_cluster(command: Callable[..., None], *, noted: bool = True) -> Callable[..., None]:
+    """Give a command the options that say what objects to read, and what was read as its first argument.
+
+    ``noted`` says that what Services were allocated is of interest.
+    """
+
+    def run(shared: dict[str, Any], values: dict[str, Any]) -> None:
+        from rulegen.cli.objects import read_cluster
+
+        command(read_cluster(**shared, noted=noted), **values)
+
+    return _joined(command, run, CLUSTER, skip=1)
+
 
 def takes_inputs(command: Callable[..., None], *, optional: bool = False) -> Callable[..., None]:
     """Give a command the options that say what to read, and what was read as its first argument.

@@ -74,6 +74,17 @@ def dump(data: Any, form: str) -> None:
     emit(yaml.dump(data, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True, width=1000))
 
 
+def dump_objects(items: Sequence[Any], form: str) -> None:
+    """Kubernetes objects as ``kubectl apply`` takes them: a stream of YAML documents, or one JSON List."""
+    if form == "json":
+        dump({"apiVersion": "v1", "kind": "List", "items": items}, "json")
+        return
+    for index, item in enumerate(items):
+        if index:
+            emit("---")
+        dump(item, "yaml")
+
+
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Columns as wide as their widest cell, three blanks between them; the last one is not padded."""
     lines = [list(header), *map(list, rows)]

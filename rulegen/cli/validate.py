@@ -41,7 +41,7 @@ def validate(
 
     The exit code is 0 where all are valid, else 2.
     """
-    from rulegen.cli.inputs import read_objects
+    from rulegen.cli.objects import read_objects
     from rulegen.cli.output import dump, emit
     from rulegen.load import LoadError
 

@@ -1,6 +1,7 @@
 """What the cluster's controllers make of objects: Pods and Services become endpoints."""
 
 from rulegen.controllers.complete import (
+    NO_PODS,
     Completion,
     EndpointSource,
     complete,
@@ -10,6 +11,7 @@ from rulegen.controllers.complete import (
 from rulegen.controllers.pods import PodDecision, explain
 
 __all__ = [
+    "NO_PODS",
     "Completion",
     "EndpointSource",
     "PodDecision",

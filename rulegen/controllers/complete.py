@@ -20,6 +20,9 @@ from rulegen.model import Cluster, Endpoints, EndpointSlice, Origin, Pod, Servic
 
 Source: TypeAlias = Literal["slices", "endpoints", "pods", "none"]
 
+NO_PODS = "no Pod that its selector matches was given"
+"""The note about a Service that has a selector, where nothing gives it endpoints."""
+
 _Key: TypeAlias = tuple[str, str]
 
 
@@ -140,13 +143,13 @@ class _Completer:
         pods = self._index.selected(service)
         if given is not None and not (pods and is_own_work(given)):
             note = (
-                "no Pod that its selector matches was given, so its Endpoints are taken as they are"
+                f"{NO_PODS}, so its Endpoints are taken as they are"
                 if not pods
                 else "its Endpoints were made by hand and are taken as they are; as it has a selector, a"
                 " cluster would replace them by what the Pods give"
             )
             return self._found(service, "endpoints", given, mirroring.mirror(given), note)
-        note = self._unknown_places(service, pods) if pods else "no Pod that its selector matches was given"
+        note = self._unknown_places(service, pods) if pods else NO_PODS
         return self._found(service, "pods", service, slices_of(service, pods, self._surroundings), note)
 
     def _unknown_places(self, service: Service, pods: Iterable[Pod]) -> str:

@@ -55,7 +55,7 @@ class Session:
     """One command's conversation with the cluster, at the moment ``now``.
 
     ``program`` is what the command is called by in its own messages. Warnings come into :attr:`notes`, each
-    once.
+    once, and the Services that it describes or makes into :attr:`services`, as namespace and name.
     """
 
     def __init__(self, cluster: Cluster, now: datetime, program: str = "kubectl") -> None:
@@ -64,7 +64,13 @@ class Session:
         self.program = program
         self.out: list[str] = []
         self.notes: list[str] = []
+        self.services: list[tuple[str, str]] = []
         self._warned: set[str] = set()
+
+    @property
+    def offline(self) -> bool:
+        """Whether this is not kubectl itself: nothing can then be created, only written."""
+        return self.program != "kubectl"
 
     @property
     def warnings(self) -> int:

@@ -3,6 +3,9 @@
 ``get``, ``describe``, ``expose`` and ``create service`` are answered from a :class:`Cluster`, without a
 server, in kubectl's words (1.37) for right and wrong use alike. What would change a cluster, or needs a
 running one (``--watch``, ``--raw``), is refused in ours.
+
+Under another name than kubectl the commands have no cluster to create anything in: ``expose`` and ``create``
+then write YAML where nothing else is asked for, and ``expose`` takes ``--node-port``, as ``create`` does.
 """
 
 from __future__ import annotations
@@ -21,18 +24,23 @@ from rulegen.kubectl.expose import Expose
 from rulegen.kubectl.flags import Flag, FlagSet, Parsed, boolean
 from rulegen.kubectl.get import Get, get
 from rulegen.kubectl.overrides import Overrides
-from rulegen.kubectl.plain import Object
+from rulegen.kubectl.plain import Object, name_of, namespace_of
 from rulegen.kubectl.printers import Printer, choose
 from rulegen.kubectl.tables import Style
 from rulegen.load.api.answers import quoted
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What a command printed, and its exit code."""
+    """What a command printed, and its exit code.
+
+    ``services`` are the Services that it described or made, each as namespace (empty where none was said)
+    and name.
+    """
 
     code: int
     stdout: str
     stderr: str
+    services: tuple[tuple[str, str], ...] = ()
 
 
 _GLOBAL = (
@@ -131,6 +139,8 @@ _EXPOSE = (
     Flag("target-port"),
     Flag("type"),
 )
+_OURS = (Flag("node-port", "int", default=0),)
+"""Flags of ``expose`` that kubectl does not have."""
 _CREATE = (
     *_GLOBAL,
     *_PRINT,
@@ -168,7 +178,19 @@ def run(
         session.notes.append(error.line())
         code = 1
     stderr = "".join(f"{note}\n" for note in session.notes)
-    return Outcome(code, "".join(session.out), stderr)
+    return Outcome(code, "".join(session.out), stderr, tuple(session.services))
+
+
+def flags(command: str) -> FlagSet:
+    """All flags that ``get``, ``describe``, ``expose`` or ``create`` may have, ours included."""
+    of_types = [flag for each in _TYPE_FLAGS.values() for flag in each]
+    known = {
+        "get": _GET,
+        "describe": _DESCRIBE,
+        "expose": (*_EXPOSE, *_OURS),
+        "create": (*_CREATE, *of_types),
+    }
+    return FlagSet(known[command])
 
 
 def _dispatch(session: Session, line: list[str]) -> None:
@@ -185,8 +207,8 @@ def _dispatch(session: Session, line: list[str]) -> None:
         rest = after
         commands = {"create": ("service",), "create service": tuple(_TYPES)}.get(" ".join(path), ())
     name = " ".join([session.program, *path])
-    flags, command = _command(path)
-    parsed = _parse(flags, rest, name)
+    known, command = _command(session, path)
+    parsed = _parse(known, rest, name)
     if parsed.given("record"):
         session.notes.append("Flag --record has been deprecated, --record will be removed in the future")
     if parsed.on("help"):
@@ -197,13 +219,15 @@ def _dispatch(session: Session, line: list[str]) -> None:
         raise KubectlError(f"{count} warning{'' if count == 1 else 's'} received")
 
 
-def _command(path: Sequence[str]) -> tuple[Sequence[Flag], Callable[[Session, Parsed, str], None]]:
+def _command(
+    session: Session, path: Sequence[str]
+) -> tuple[Sequence[Flag], Callable[[Session, Parsed, str], None]]:
     if path[0] == "get":
         return _GET, _get
     if path[0] == "describe":
         return _DESCRIBE, _describe
     if path[0] == "expose":
-        return _EXPOSE, _expose
+        return (*_EXPOSE, *(_OURS if session.offline else ())), _expose
     kind = path[-1]
     return (
         (*_CREATE, *_TYPE_FLAGS.get(kind, ())),
@@ -231,6 +255,11 @@ def _take_argument(line: Sequence[str]) -> tuple[str, list[str]]:
 
 def _unknown(session: Session, path: Sequence[str], word: str, rest: Sequence[str]) -> None:
     name = " ".join([session.program, *path])
+    if not word and session.offline and path[:1] == ["create"]:
+        raise KubectlError(
+            f"name what to create: {session.program} create service {'|'.join(_TYPES)} NAME\n"
+            f"See '{session.program} create -h' for help and examples"
+        )
     if not word:
         raise _no_manual(path)
     if path == ["create", "service"]:
@@ -245,9 +274,9 @@ def _no_manual(path: Sequence[str]) -> KubectlError:
     return KubectlError(f"rulegen has no manual of kubectl's: see '{' '.join(['kubectl', *path])} --help'")
 
 
-def _parse(flags: Iterable[Flag], rest: Sequence[str], name: str) -> Parsed:
+def _parse(known: Iterable[Flag], rest: Sequence[str], name: str) -> Parsed:
     try:
-        return FlagSet(flags).parse(rest)
+        return FlagSet(known).parse(rest)
     except KubectlError as error:
         raise KubectlError(f"{error}\nSee '{name} --help' for usage.") from None
 
@@ -257,14 +286,13 @@ def _get(session: Session, parsed: Parsed, name: str) -> None:
         if parsed.values[flag] not in ("", False, ()):
             raise KubectlError(f"rulegen get has no --{flag}")
     if not parsed.arguments:
-        program = session.program
         session.notes.append(
-            f'You must specify the type of resource to get. Use "{program} api-resources" for a complete list'
+            'You must specify the type of resource to get. Use "kubectl api-resources" for a complete list'
             " of supported resources.\n"
         )
         raise KubectlError(
-            f'Required resource not specified.\nUse "{program} explain <resource>" for a detailed description'
-            f" of that resource (e.g. {program} explain pods).\nSee '{name} -h' for help and examples"
+            'Required resource not specified.\nUse "kubectl explain <resource>" for a detailed description'
+            f" of that resource (e.g. kubectl explain pods).\nSee '{name} -h' for help and examples"
         )
     output = parsed.text("output")
     if parsed.on("show-labels") and output not in ("", "wide"):
@@ -306,7 +334,7 @@ def _describe(session: Session, parsed: Parsed, name: str) -> None:
     _refuse_files(parsed, "describe")
     if not parsed.arguments:
         raise KubectlError(
-            f'You must specify the type of resource to describe. Use "{session.program} api-resources" for a'
+            'You must specify the type of resource to describe. Use "kubectl api-resources" for a'
             " complete list of supported resources."
         )
     query = Query(
@@ -321,7 +349,7 @@ def _describe(session: Session, parsed: Parsed, name: str) -> None:
 
 def _expose(session: Session, parsed: Parsed, name: str) -> None:
     client = _dry_run(session, parsed)
-    printer = _write_printer(parsed, "exposed (dry run)")
+    printer = _write_printer(session, parsed, "exposed (dry run)")
     _refuse_files(parsed, "expose")
     query = Query(
         arguments=parsed.arguments, namespace=parsed.text("namespace") or "default", everything=False
@@ -342,6 +370,7 @@ def _expose(session: Session, parsed: Parsed, name: str) -> None:
         load_balancer_ip=parsed.text("load-balancer-ip"),
         session_affinity=parsed.text("session-affinity"),
         cluster_ip=parsed.text("cluster-ip"),
+        node_port=parsed.number("node-port") if session.offline else 0,
         namespace=parsed.text("namespace"),
         change_cause=_cause(session, parsed) if parsed.on("record") else "",
         overrides=Overrides(overrides, parsed.text("override-type")) if overrides else None,
@@ -357,6 +386,7 @@ def _expose(session: Session, parsed: Parsed, name: str) -> None:
         except KubectlError as error:
             errors.append(error)
     session.out.append(printer.several(services))
+    session.services += map(_key, services)
     raise_all(errors)
 
 
@@ -375,7 +405,7 @@ def _create(session: Session, parsed: Parsed, name: str, kind: str) -> None:
             f"exactly one NAME is required, got {count}\nSee '{name} -h' for help and examples"
         )
     client = _dry_run(session, parsed)
-    printer = _write_printer(parsed, "created (dry run)")
+    printer = _write_printer(session, parsed, "created (dry run)")
     validate = parsed.text("validate")
     if validate not in ("strict", "warn", "ignore", *_YES, *_NO):
         raise KubectlError(
@@ -394,6 +424,11 @@ def _create(session: Session, parsed: Parsed, name: str, kind: str) -> None:
     service = create_service(new)
     _only_dry_run(client)
     session.out.append(printer.one(service))
+    session.services.append(_key(service))
+
+
+def _key(service: Object) -> tuple[str, str]:
+    return namespace_of(service), name_of(service)
 
 
 def _refuse_files(parsed: Parsed, command: str) -> None:
@@ -402,8 +437,11 @@ def _refuse_files(parsed: Parsed, command: str) -> None:
             raise KubectlError(f"rulegen {command} takes its objects from rulegen's input, not from --{flag}")
 
 
-def _write_printer(parsed: Parsed, operation: str) -> Printer:
-    chosen, template = choose(parsed.text("output"), parsed.text("template"), get=False)
+def _write_printer(session: Session, parsed: Parsed, operation: str) -> Printer:
+    output, asked = parsed.text("output"), parsed.text("template")
+    if session.offline and not (output or asked or parsed.given("dry-run")):
+        output = "yaml"
+    chosen, template = choose(output, asked, get=False)
     return Printer(
         chosen,
         operation,
@@ -416,6 +454,8 @@ def _write_printer(parsed: Parsed, operation: str) -> Printer:
 
 def _dry_run(session: Session, parsed: Parsed) -> bool:
     """Whether ``--dry-run`` asks for one on the client's side."""
+    if session.offline and not parsed.given("dry-run"):
+        return True
     value = parsed.text("dry-run")
     if value in ("unchanged", *_YES):
         session.notes.append(f"warning: --dry-run={value} is deprecated: use --dry-run=client")

@@ -28,7 +28,7 @@ class Expose(msgspec.Struct, kw_only=True):
     """What ``expose`` was given, and what it found out in the meantime.
 
     Of several objects that are exposed at once, what the first one tells (its selector, labels, ports) is
-    kept for the others, as kubectl does.
+    kept for the others, as kubectl does. ``node_port`` is ours: for a Service of one port, 0 leaves it out.
     """
 
     name: str = ""
@@ -42,6 +42,7 @@ class Expose(msgspec.Struct, kw_only=True):
     load_balancer_ip: str = ""
     session_affinity: str = ""
     cluster_ip: str = ""
+    node_port: int = 0
     namespace: str = ""
     change_cause: str = ""
     overrides: Overrides | None = None
@@ -88,6 +89,12 @@ class Expose(msgspec.Struct, kw_only=True):
         if not name:
             raise KubectlError("name must be specified")
         ports = list(self._service_ports())
+        if self.node_port:
+            if self.type not in ("NodePort", "LoadBalancer"):
+                raise KubectlError("--node-port goes with --type=NodePort or --type=LoadBalancer")
+            if len(ports) != 1:
+                raise KubectlError(f"--node-port is for one port, and this Service has {len(ports)}")
+            ports[0]["nodePort"] = int32(self.node_port)
         if self.session_affinity not in ("", "None", "ClientIP"):
             raise KubectlError(f"unknown session affinity: {self.session_affinity}")
         return service_of(

@@ -81,8 +81,8 @@ def load(
     (also inside of its ConfigMap) are checked as Kubernetes 1.37 does, other kinds are passed over. A
     directory is read without its directories unless ``recursive``. An object without a namespace is in
     ``namespace``. With ``strict`` unknown and repeated fields are errors. ``server`` says what the API server
-    was started with; by default its Service CIDRs are those of the ServiceCIDR ``kubernetes``, or any where
-    that is not among the objects. ``progress`` is called now and then.
+    was started with; by default its Service CIDRs are those of the ServiceCIDRs, or any where the one called
+    ``kubernetes`` is not among the objects. ``progress`` is called now and then.
 
     A Service that has no cluster IP yet is kept as it is. Raises :class:`LoadError` with all
     problems of the run, and nothing else for whatever a source holds.
@@ -246,8 +246,16 @@ class _Run:
             self.found[kind.name].append(value)
             if isinstance(value, Service):
                 self.service_items[namespace, name] = item
-            elif isinstance(value, ServiceCIDR) and name == "kubernetes" and self.given_server is None:
-                self.server = Server(service_cidrs=tuple(value.spec.cidrs or ANY_ADDRESS), cluster_ips={})
+            elif isinstance(value, ServiceCIDR) and self.given_server is None:
+                self._take_service_cidrs()
+
+    def _take_service_cidrs(self) -> None:
+        """The Service CIDRs of the cluster, where its own are told; others may have been added (KEP-1880)."""
+        objects = self.found["ServiceCIDR"]
+        if any(each.metadata.name == "kubernetes" for each in objects):
+            own_first = sorted(objects, key=lambda each: each.metadata.name != "kubernetes")
+            cidrs = tuple(cidr for each in own_first for cidr in each.spec.cidrs or ())
+            self.server = Server(service_cidrs=cidrs or ANY_ADDRESS, cluster_ips={})
 
     def _keys_are_single(self, item: Item) -> bool:
         """kubectl lets the last of two equal keys win without a word; the API server names it."""

@@ -7,14 +7,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rulegen.allocation import Ranges, State, allocate, ranges, read_state, write_state
+from rulegen.allocation import (
+    Ranges,
+    State,
+    allocate,
+    ranges,
+    read_state,
+    service_cidrs,
+    write_state,
+)
 from rulegen.load import load
 from rulegen.load.api import Server, admit
 from rulegen.model import Cluster, Service
-from tests.cli.running import Rulegen
+from tests.cli.running import FIXTURES, Rulegen
 
 DUAL = ranges("10.96.0.0/16,fd00:10:96::/112")
 
@@ -149,7 +158,7 @@ def test_nothing_collides_and_with_a_state_nothing_ever_moves(
     ports = [port.node_port for item in made.values() for port in item.spec.ports or () if port.node_port]
     assert len(ips) == len(set(ips)) and len(ports) == len(set(ports))
     for ip in ips:
-        assert any(ip_address(ip) in ip_network(str(net)) for net in narrow.cidrs.values())
+        assert any(ip_address(ip) in ip_network(str(net)) for nets in narrow.cidrs.values() for net in nets)
 
 
 def test_the_api_server_takes_what_was_allocated() -> None:
@@ -213,3 +222,88 @@ def test_allocated_services_are_plain_objects_that_pipe_on(rulegen: Rulegen, tmp
     piped = rulegen("render", "-f", "-", stdin=made)
     assert piped.out == rulegen("render", "-f", "web.yaml").out
     assert rulegen("allocate", "-f", "-", stdin=made).out == made
+
+
+def test_what_the_state_keeps_is_nobody_elses(rulegen: Rulegen, tmp_path: Path) -> None:
+    """A new Service that asks for it gets the API server's answer; nothing moves."""
+    (tmp_path / "web.yaml").write_text(yaml.safe_dump(service("web", type="NodePort")))
+    first = next(yaml.safe_load_all(rulegen("allocate", "-f", "web.yaml", "--state", "kept.json").out))[
+        "spec"
+    ]
+    before = (tmp_path / "kept.json").read_text()
+    ip, port = first["clusterIP"], first["ports"][0]["nodePort"]
+    thief = service("thief", type="NodePort", clusterIP=ip, ports=[{"port": 80, "nodePort": port}])
+    (tmp_path / "thief.yaml").write_text(yaml.safe_dump(thief))
+    done = rulegen("allocate", "-f", "web.yaml", "-f", "thief.yaml", "--state", "kept.json")
+    assert (done.code, done.out) == (2, "")
+    keeps = "(the state keeps it for Service default/web)"
+    assert done.err.splitlines() == [
+        f"thief.yaml:1: Service default/thief: spec.clusterIPs: failed to allocate IP {ip}: provided IP is"
+        f" already allocated {keeps}",
+        f"thief.yaml:1: Service default/thief: spec.ports[0].nodePort: Invalid value: {port}: provided port"
+        f" is already allocated {keeps}",
+        "2 errors; nothing was printed.",
+    ]
+    assert (tmp_path / "kept.json").read_text() == before
+    alone = rulegen("allocate", "-f", "thief.yaml", "--state", "kept.json")
+    assert alone.code == 0, "what a Service had that is gone may be asked for"
+
+
+def test_a_state_for_other_ranges_is_refused(rulegen: Rulegen, tmp_path: Path) -> None:
+    """A state is read by programs only, but nobody can write rules into it either."""
+    (tmp_path / "web.yaml").write_text(yaml.safe_dump(service("web", type="NodePort")))
+    rulegen("allocate", "-f", "web.yaml", "--state", "kept.json")
+    ranged = ("--service-cidr", "10.200.0.0/16", "--service-node-port-range", "40000-40100")
+    done = rulegen("render", "-f", "web.yaml", "--state", "kept.json", *ranged)
+    assert (done.code, done.out) == (2, "")
+    assert "the provided network does not match the current range (the state keeps it)" in done.err
+    assert "The range of valid ports is 40000-40100 (the state keeps it)" in done.err
+    (tmp_path / "kept.json").write_text(
+        '{"services": {"default/web": {"clusterIps": ["10.96.0.9 -j ACCEPT\\n-A INPUT"]}}}'
+    )
+    assert rulegen("render", "-f", "web.yaml", "--state", "kept.json").code == 2
+    assert (
+        "--state no/such/file: cannot be written"
+        in rulegen("allocate", "-f", "web.yaml", "--state", "no/such/file").err
+    )
+
+
+def test_every_service_cidr_of_the_cluster_is_used_the_first_one_first() -> None:
+    """KEP-1880: more CIDRs can be added to a cluster; one that is being deleted gives nothing any more."""
+
+    def cidr(name: str, *cidrs: str, **metadata: str) -> dict[str, Any]:
+        return {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "ServiceCIDR",
+            "metadata": {"name": name, **metadata},
+            "spec": {"cidrs": list(cidrs)},
+        }
+
+    leaving = cidr("aaa", "10.90.0.0/24", deletionTimestamp="2026-01-01T00:00:00Z", uid="u")
+    objects = cluster(
+        leaving,
+        cidr("more", "10.97.0.0/28"),
+        cidr("kubernetes", "10.96.0.0/29"),
+        *[service(f"s{i}") for i in range(12)],
+        service("given", clusterIP="10.97.0.3"),
+    )
+    known = ranges(service_cidrs(objects.service_cidrs))
+    ips = [item.spec.cluster_ip for item in allocate(objects, known).cluster.services]
+    assert len({ip for ip in ips if ip in map(str, ip_network("10.96.0.0/29").hosts())}) == 5
+    assert all(ip_address(ip) in ip_network("10.97.0.0/28") for ip in ips if not ip.startswith("10.96."))
+    assert len(set(ips)) == 13 and ips[-1] == "10.97.0.3"
+
+
+def test_all_objects_completed_pipe_into_the_next_command(rulegen: Rulegen, tmp_path: Path) -> None:
+    folder = str(FIXTURES / "ngx")
+    whole = rulegen("allocate", "--all", "-f", folder).out
+    kinds = [item["kind"] for item in yaml.safe_load_all(whole)]
+    assert kinds == ["Deployment", "Service", "Node", "Pod", "Pod", "KubeProxyConfiguration"]
+    assert rulegen("render", "-f", "-", stdin=whole).out == rulegen("render", "-f", folder).out
+
+
+def test_of_many_services_the_first_few_are_told(rulegen: Rulegen, tmp_path: Path) -> None:
+    (tmp_path / "many.yaml").write_text(yaml.safe_dump_all([service(f"s{i}") for i in range(40)]))
+    notes = rulegen("allocate", "-f", "many.yaml").err.splitlines()
+    assert len(notes) == 6
+    assert notes[-1] == "and 35 more Services: `rulegen allocate` prints what all of them got"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import ip_address, ip_network
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -71,6 +72,75 @@ def test_a_daemon_set_has_one_pod_on_each_node_and_a_stateful_set_counts_its_nam
         ("web-0", "web-0", "db"),
         ("web-1", "web-1", "db"),
     ]
+
+
+def test_numbers_of_a_stateful_set_go_on_where_they_lack_and_the_highest_goes_first() -> None:
+    def pod(number: int) -> dict[str, Any]:
+        return {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": f"web-{number}", "namespace": "default", "labels": {"app": "web"}},
+            "spec": {"containers": [{"name": "c", "image": "i"}], "nodeName": "n1"},
+        }
+
+    objects = [node("n1", "10.1.0.0/24"), workload("StatefulSet", ordinals={"start": 2}), pod(2), pod(10)]
+
+    def names(number: int) -> list[str]:
+        made = synthesize(cluster(*objects), every=False, scales=[("StatefulSet", "web", number)])
+        return sorted(each.metadata.name for each in made.cluster.pods)
+
+    assert names(4) == ["web-10", "web-2", "web-3", "web-4"]
+    assert names(1) == ["web-2"]
+
+
+def test_pods_are_where_they_could_be() -> None:
+    """A nodeSelector is heeded; a node that takes no new Pods gets those of DaemonSets only."""
+    here, there, closed = node("n1", "10.1.0.0/24"), node("n2", "10.2.0.0/24"), node("n3", "10.3.0.0/24")
+    there["metadata"]["labels"] = closed["metadata"]["labels"] = {"disk": "ssd"}
+    closed["spec"]["unschedulable"] = True
+    picky, daemons = workload("Deployment", replicas=2), workload("DaemonSet", "agent")
+    for each in (picky, daemons):
+        each["spec"]["template"]["spec"]["nodeSelector"] = {"disk": "ssd"}
+    pods = synthesize(cluster(here, there, closed, picky, daemons), every=True).cluster.pods
+    assert [pod.spec.node_name for pod in pods] == ["n2", "n2", "n2", "n3"]
+    with pytest.raises(
+        ValueError, match="Deployment default/web: no Node has the labels of its nodeSelector"
+    ):
+        synthesize(cluster(here, picky), every=True)
+
+
+@pytest.mark.parametrize(
+    ("spec", "fault"),
+    [
+        ({"replicas": "three"}, "spec.replicas: 'three' is no number of Pods"),
+        ({"template": {"spec": {"containers": "c"}}}, "Expected `array | null`, got `str`"),
+        ({"template": "x"}, "not as Kubernetes has it"),
+    ],
+)
+def test_a_workload_that_is_none_is_told_in_words(spec: dict[str, Any], fault: str) -> None:
+    with pytest.raises(ValueError, match=rf"^Deployment default/web: .*{fault}"):
+        synthesize(cluster(workload("Deployment", **spec)), every=True)
+
+
+def test_endpoints_need_no_node_and_name_workloads_without_pods(rulegen: Rulegen, tmp_path: Path) -> None:
+    nodes = [node("n1", "10.1.0.0/24"), node("n2", "10.2.0.0/24")]
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "web", "labels": {"tier": "front"}},
+        "spec": {"selector": {"app": "web"}, "ports": [{"port": 80}]},
+    }
+    (tmp_path / "app.yaml").write_text(yaml.safe_dump_all([*nodes, workload("Deployment"), service]))
+    bare = rulegen("endpoints", "-f", "app.yaml", "-o", "wide")
+    assert (bare.code, bare.out.split()[-6]) == (0, "<none>")
+    assert "Deployment default/web without Pods: --synthesize-pods makes some up" in bare.err
+    made = rulegen(
+        "endpoints", "web", "-l", "tier=front", "-f", "app.yaml", "--synthesize-pods", "-o", "name"
+    )
+    assert made.out.startswith("endpointslice.discovery.k8s.io/web-")
+    assert "allocated" not in made.err, "endpoints do not depend on cluster IPs"
+    assert rulegen("endpoints", "db", "-f", "app.yaml").code == 2
+    assert rulegen("endpoints", "-l", "tier=back", "-f", "app.yaml").out == ""
 
 
 def test_workloads_that_have_pods_are_left_alone(rulegen: Rulegen) -> None:

@@ -77,6 +77,7 @@ def _one(session: Session, resource: Resource, item: Object, with_events: bool) 
             session.notes.append(
                 f"note: EndpointSlice {name} has a port without a number, over which kubectl 1.37 panics"
             )
+        session.services.append((namespace_of(item), name_of(item)))
         return describe_service(item, slices, events, session.now)
     if resource.kind == "Endpoints":
         return describe_endpoints(item, events, session.now)
