@@ -83,8 +83,12 @@ class ServiceChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """Facts about a node that its rules tell; None where they do not."""
+    """Facts about a node that its rules tell; None where they do not.
+
+    ``proxy_ports`` are those on which the userspace proxy listens, by the name of the service port.
+    """
 
     nfacct: bool | None = None
     conntrack_tcp_be_liberal: bool | None = None
     service_cidrs: Mapping[Family, tuple[str, ...]] = {}
+    proxy_ports: Mapping[Family, Mapping[str, int]] = {}

@@ -24,7 +24,8 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a command works on: read, checked, completed.
 
     ``assumed`` names the facts about the machine that nothing told: ``interfaces``, ``nfacct``,
-    ``conntrack``. A node's own dump may know them.
+    ``conntrack``. A node's own dump may know them, and the ports of its userspace proxy (``found_ports``);
+    ``proxy_ports`` are those that were given.
     """
 
     cluster: Cluster
@@ -35,9 +36,19 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
     namespace: str = "default"
     family: Family | None = None
     assumed: frozenset[str] = frozenset()
+    proxy_ports: Mapping[str, int] = {}
+    found_ports: Mapping[Family, Mapping[str, int]] = {}
 
     def plan(self, family: Family, service_cidrs: tuple[str, ...] | None = None) -> Plan:
-        return plan(self.cluster, self.node, self.config, family, self.version, service_cidrs)
+        return plan(
+            self.cluster,
+            self.node,
+            self.config,
+            family,
+            self.version,
+            service_cidrs,
+            proxy_ports={**self.found_ports.get(family, {}), **self.proxy_ports},
+        )
 
     def primary(self) -> Family:
         """The family of the node's first address."""
@@ -91,6 +102,21 @@ def read(files: Sequence[Source] | None, **options: Any) -> Inputs:
     return inputs
 
 
+def _proxy_ports(given: Sequence[str]) -> dict[str, int]:
+    """Service port -> proxy port, of texts such as ``default/web:http=27000``. Raises ValueError."""
+    found: dict[str, int] = {}
+    for text in given:
+        name, equals, number = text.partition("=")
+        namespace, slash, rest = name.partition("/")
+        right = equals and namespace and slash and rest and number.isascii() and number.isdigit()
+        if not right or not 0 < int(number) < 65536:
+            raise ValueError(f"--proxy-port {text}: must be NAMESPACE/NAME[:PORT]=NUMBER")
+        if int(number) in found.values() and found.get(name) != int(number):
+            raise ValueError(f"--proxy-port {text}: another service port has port {number}")
+        found[name] = int(number)
+    return found
+
+
 def assemble(
     cluster: Cluster,
     *,
@@ -107,6 +133,7 @@ def assemble(
     liberal: bool | None = None,
     config: str | None = None,
     version: str = DEFAULT_VERSION,
+    proxy_ports: Sequence[str] | None = None,
 ) -> tuple[Inputs, list[str]]:
     """Join a cluster with the node and the configuration that options name; and what was assumed.
 
@@ -152,6 +179,7 @@ def assemble(
         namespace=namespace,
         family=wanted,
         assumed=frozenset(name for name, known in told.items() if not known),
+        proxy_ports=_proxy_ports(proxy_ports or ()),
     )
     return inputs, notes
 

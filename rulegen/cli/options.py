@@ -121,6 +121,15 @@ Version = Annotated[
         rich_help_panel=NODE,
     ),
 ]
+ProxyPorts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--proxy-port",
+        metavar="NAMESPACE/NAME[:PORT]=NUMBER",
+        help="Where the userspace proxy listens for a service port (default: by its name). Repeatable.",
+        rich_help_panel=NODE,
+    ),
+]
 Synthesize = Annotated[
     bool,
     typer.Option(
@@ -186,6 +195,7 @@ SHARED: dict[str, tuple[Any, Any]] = {
     "liberal": (Liberal, None),
     "config": (Config, None),
     "version": (Version, DEFAULT_VERSION),
+    "proxy_ports": (ProxyPorts, None),
 }
 
 SOURCES = ("files", "recursive", "strict", "namespace")

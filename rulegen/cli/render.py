@@ -56,7 +56,7 @@ def render(
             "--output",
             "-o",
             help="json, yaml, or a text form of the mode: restore, save (iptables); ipvsadm, ipset, restore, "
-            "script, table (ipvs); nft (nftables); restore, jumps (userspace).",
+            "script, table (ipvs); nft (nftables); restore, save, jumps (userspace).",
         ),
     ] = None,
     with_jumps: Annotated[

@@ -130,6 +130,9 @@ def mode_of(listings: Listings) -> str:
     virtual = any(text.strip() for name, text in listings.items() if name.startswith("ipvsadm"))
     if virtual or "KUBE-CLUSTER-IP" in listings.get("ipset save", ""):
         return "ipvs"
+    saves = [text for name, text in listings.items() if "tables-save" in name]
+    if any(":KUBE-PORTALS-HOST " in text and ":KUBE-SERVICES " not in text for text in saves):
+        return "userspace"
     return "iptables"
 
 
@@ -167,4 +170,6 @@ def as_node_says(inputs: Inputs, listings: Listings, facts: Facts) -> tuple[Inpu
     if "conntrack" in inputs.assumed and liberal is not None:
         node = msgspec.structs.replace(node, conntrack_tcp_be_liberal=liberal)
         taken.append(f"nf_conntrack_tcp_be_liberal ({int(liberal)})")
-    return msgspec.structs.replace(inputs, node=node), taken
+    if any(facts.proxy_ports.values()):
+        taken.append("the ports of the userspace proxy")
+    return msgspec.structs.replace(inputs, node=node, found_ports=facts.proxy_ports), taken

@@ -16,8 +16,7 @@ Examples:
 
 \b
   # The rules, and the proxy that they lead to, in a network namespace of your own
-  rulegen render --mode userspace --kube-version 1.25 -f app.yaml --with-jumps > rules
-  ip netns exec lab iptables-restore --noflush < rules
+  rulegen apply --mode userspace --kube-version 1.25 -f app.yaml --netns lab --create
   ip netns exec lab rulegen userspace-proxy -f app.yaml
 """
 
@@ -57,19 +56,31 @@ def userspace_proxy(
     import msgspec
 
     from rulegen.cli.output import note
-    from rulegen.plan import plan
     from rulegen.userspace.proxy import Proxy
-    from rulegen.userspace.services import listen_address, services
+    from rulegen.userspace.services import services
 
     config = msgspec.structs.replace(inputs.config, mode="userspace")
-    planned = plan(inputs.cluster, inputs.node, config, inputs.families()[0], VERSION)
-    found = services(planned)
-    proxy = Proxy(found, listen_address(planned), udp_idle=udp_idle, tcp_idle=tcp_idle, note=note)
+    inputs = msgspec.structs.replace(inputs, config=config, version=VERSION)
+    found = [each for family in inputs.families() for each in services(inputs.plan(family))]
+    if not found:
+        raise ValueError("no Service has a port that the userspace mode would proxy")
+    _open_many_files()
+    proxy = Proxy(found, udp_idle=udp_idle, tcp_idle=tcp_idle, note=note)
 
     def started() -> None:
         for each in found:
             endpoints = ", ".join(each.endpoints) or "no ready endpoint"
-            note(f"{each.name}: {each.protocol} port {each.proxy_port} -> {endpoints}")
+            note(f"{each.name}: {each.protocol} port {each.proxy_port} of {each.address} -> {endpoints}")
         note(f"proxying {len(found)} service port{'s' if len(found) != 1 else ''}")
 
     asyncio.run(proxy.run(started))
+
+
+def _open_many_files() -> None:
+    """A proxy has two for each connection; kube-proxy raised its limit, too (to 64,000)."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 64_000 if hard == resource.RLIM_INFINITY else min(64_000, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -45,10 +45,15 @@ _ACTORS = (
 
 def compare(current: Dump, desired: Ruleset) -> Comparison:
     """What differs on a node; raises ValueError where the families differ."""
-    if current.family == desired.family and not _is_programmed(current):
-        return Comparison(findings=(_nothing(desired),), foreign=foreign(current))
     with paused():
-        return _compare(current, desired)
+        return against(current, as_dump(desired), len(desired.fragments), large=desired.large)
+
+
+def against(current: Dump, wanted: Dump, ports: int, *, large: bool = False) -> Comparison:
+    """The same for the rules of any mode, as a state; ``ports`` is how many service ports have them."""
+    if current.family == wanted.family and not _is_programmed(current):
+        return Comparison(findings=(_nothing(wanted.family, ports),), foreign=foreign(current))
+    return _compare(current, wanted, large=large)
 
 
 def _is_programmed(current: Dump) -> bool:
@@ -58,23 +63,21 @@ def _is_programmed(current: Dump) -> bool:
     )
 
 
-def _nothing(desired: Ruleset) -> Finding:
-    ports = len(desired.fragments)
+def _nothing(family: Family, ports: int) -> Finding:
     return Finding(
         what="missing",
-        family=desired.family,
+        family=family,
         place="every table",
         rule="all chains and rules of kube-proxy",
         effect=f"no Service is served on this node ({ports} service port{'s' if ports != 1 else ''})",
     )
 
 
-def _compare(current: Dump, desired: Ruleset) -> Comparison:
-    wanted = as_dump(desired)
+def _compare(current: Dump, wanted: Dump, *, large: bool) -> Comparison:
     found = changes(current, wanted)
     notes: list[str] = []
     leads = _leading_to(current, {change.chain for change in found if change.action == "delete"})
-    if desired.large:
+    if large:
         found = _but_for_old_comments(current, wanted, found, leads, notes)
     findings: list[Finding] = []
     if found:

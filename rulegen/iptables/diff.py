@@ -16,6 +16,7 @@ from rulegen.iptables.edit import Slot, commands, kept, replacements
 from rulegen.iptables.normal import normal, saved
 from rulegen.iptables.owned import (
     CANARY,
+    LAST_JUMP,
     LAST_RULE,
     SHARED_CHAINS,
     has_kubelet,
@@ -239,6 +240,8 @@ def _placed(wanted: Iterable[Slot], present: Iterable[Slot] = ()) -> list[Slot]:
 def _jumps(table: str, now: Table, wanted: Table, family: Family) -> Iterator[ChainChange]:
     """Jumps from the kernel's chains: those that are missing are put back, each below the one above it.
 
+    Those of the userspace mode that come last are put behind everything.
+
     kube-proxy looks for each jump and puts it first where it is not there; so one that stands anywhere is
     left where it is, and rules of others keep their places. Where kube-proxy has no use for KUBE-FIREWALL
     (ipvs), jumps to it are kubelet's.
@@ -259,9 +262,11 @@ def _jumps(table: str, now: Table, wanted: Table, family: Family) -> Iterator[Ch
                 surplus.append(place)
             else:
                 foreign.append(Slot(rule, key, place))
-        slots = _placed(
-            (Slot(rule, key, places.get(key)) for rule, key in zip(jumps, wanted_keys, strict=True)), foreign
-        )
+        wanted_slots = [
+            Slot(rule, key, places.get(key)) for rule, key in zip(jumps, wanted_keys, strict=True)
+        ]
+        last = [slot for slot in wanted_slots if LAST_JUMP in slot.key and slot.place is None]
+        slots = [*_placed((slot for slot in wanted_slots if slot not in last), foreign), *last]
         lines = commands(name, before, keys, slots, replace=False, append=False)
         if lines:
             yield ChainChange(

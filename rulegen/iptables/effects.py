@@ -37,6 +37,11 @@ _BEHIND = {
         "filter",
         "KUBE-PROXY-FIREWALL",
     ): "are not dropped where they come from outside loadBalancerSourceRanges",
+    ("nat", "KUBE-PORTALS-CONTAINER"): "are not sent to any Service",
+    ("nat", "KUBE-PORTALS-HOST"): "are not sent to any Service",
+    ("nat", "KUBE-NODEPORT-CONTAINER"): "are not sent to any node port",
+    ("nat", "KUBE-NODEPORT-HOST"): "are not sent to any node port",
+    ("filter", "KUBE-NODEPORT-NON-LOCAL"): "and are for the proxy are left to other firewall rules",
     ("filter", "KUBE-FIREWALL"): "are not dropped where neighbours send them to 127.0.0.0/8",
 }
 """What happens to packets that do not come to a chain."""
@@ -99,6 +104,8 @@ def does(rule: Rule, views: Views) -> str:
     kept = " and remembers the client" if recent is not None and recent.value("--set") is not None else ""
     if name == "DNAT":
         return f"sends {whom} to {told}{kept}"
+    if name == "REDIRECT":
+        return f"sends {whom} to port {told} of this node"
     if name == "KUBE-MARK-MASQ":
         return f"masquerades {whom}"
     if name in ("DROP", "REJECT"):
@@ -144,6 +151,9 @@ def lacking(table: str, chain: str, rule: Rule, views: Views) -> str:
         if rule.match("nfacct") is not None:
             return f"connections to node port {where} on loopback are not counted in {LOCALHOST_COUNTER}"
         return f"connections to node port {where} are not sent to its endpoints"
+    if table == "nat" and chain.startswith(("KUBE-PORTALS-", "KUBE-NODEPORT-")):
+        whence = "from the node itself" if chain.endswith("-HOST") else "from pods and outside"
+        return f"connections {whence} to {where} do not reach the proxy"
     if name == "REJECT":
         return f"{who(rule)} is not refused: connections time out"
     if chain == "KUBE-PROXY-FIREWALL":
@@ -156,6 +166,7 @@ def lacking(table: str, chain: str, rule: Rule, views: Views) -> str:
 
 
 _LACKING = {
+    ("filter", "KUBE-NODEPORT-NON-LOCAL", "ACCEPT"): "new connections to the proxy are left to other rules",
     ("filter", "KUBE-NODEPORTS", "ACCEPT"): "health checks are left to other firewall rules",
     ("filter", "KUBE-FORWARD", "DROP"): "packets that conntrack cannot place pass, and may reset connections",
     ("filter", "KUBE-FORWARD", "ACCEPT"): "forwarded packets of Services are left to the policy of FORWARD",

@@ -20,12 +20,21 @@ SHARED_CHAINS = frozenset(
         "KUBE-EXTERNAL-SERVICES",
         "KUBE-PROXY-FIREWALL",
         "KUBE-IPVS-OUT-FILTER",
+        # userspace
+        "KUBE-PORTALS-CONTAINER",
+        "KUBE-PORTALS-HOST",
+        "KUBE-NODEPORT-CONTAINER",
+        "KUBE-NODEPORT-HOST",
+        "KUBE-NODEPORT-NON-LOCAL",
     }
 )
 """Chains with lines of many Services: kube-proxy writes them in a hash map's order, which means nothing."""
 
 LAST_RULE = "NOTE: this must be the last rule in this chain"
 """Part of the comment of the rules that come after those of all Services."""
+
+LAST_JUMP = "NOTE: this must be the last rule in the chain"
+"""Part of the comment of the jumps that the userspace mode appended to a chain of the kernel's."""
 
 BASE_CHAINS = frozenset(
     {

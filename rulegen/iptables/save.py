@@ -7,7 +7,9 @@ ACCEPT. A table is printed with all its builtin chains, other chains follow by n
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any, TypeAlias
 
 from rulegen.backend import Form
 from rulegen.iptables.dump import BUILTIN, Chain, Dump, Table, Variant
@@ -78,8 +80,20 @@ def save(ruleset: Compiled, variant: Variant, *, with_jumps: bool = False) -> st
     return as_saved(as_dump(ruleset, with_jumps=with_jumps), variant).text
 
 
-def _forms() -> tuple[Form, ...]:
-    about = {"save": "nft", "save-nft": "nft", "save-legacy": "legacy"}
+AsDump: TypeAlias = Callable[..., Dump]
+"""A function of a ruleset, and the keyword ``with_jumps``."""
+
+
+def save_forms(dump: AsDump = as_dump) -> tuple[Form, ...]:
+    """``save`` for each variant, for a mode whose rulesets ``dump`` turns into a state.
+
+    ``save`` is that of the nft variant, which all current distributions install as iptables.
+    """
+
+    def written(ruleset: Any, variant: Variant, *, with_jumps: bool) -> str:
+        return as_saved(dump(ruleset, with_jumps=with_jumps), variant).text
+
+    about: dict[str, Variant] = {"save": "nft", "save-nft": "nft", "save-legacy": "legacy"}
     forms = []
     for name, variant in about.items():
         for jumps, suffix in ((False, ""), (True, "-with-jumps")):
@@ -87,11 +101,10 @@ def _forms() -> tuple[Form, ...]:
                 Form(
                     name=name + suffix,
                     help=f"what iptables-{variant}-save prints after a restore",
-                    write=partial(save, variant="nft" if variant == "nft" else "legacy", with_jumps=jumps),
+                    write=partial(written, variant=variant, with_jumps=jumps),
                 )
             )
     return tuple(forms)
 
 
-SAVE_FORMS = _forms()
-"""``save`` is that of the nft variant, which all current distributions install as iptables."""
+SAVE_FORMS = save_forms()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
 
 from rulegen.findings import ServiceChange
 from rulegen.iptables.changes import ChainChange
@@ -10,16 +11,22 @@ from rulegen.iptables.diff import changes
 from rulegen.iptables.dump import Dump
 from rulegen.iptables.views import NOBODY, Address, PortName, PortView, Views, label, parsed, port_of, views
 
+Viewed: TypeAlias = Callable[[Dump], Views]
+Told: TypeAlias = Callable[[PortView | None, PortView | None], Iterable[str]]
 
-def summary(current: Dump, desired: Dump) -> list[ServiceChange]:
+
+def summary(
+    current: Dump, desired: Dump, *, viewed: Viewed = views, told_of: Told | None = None
+) -> list[ServiceChange]:
     """What happens to each service port on the way from ``current`` to ``desired``, by name.
 
-    Rules of no Service come last, under an empty name. Only kube-proxy's part of both sides counts.
+    Rules of no Service come last, under an empty name. Only kube-proxy's part of both sides counts. Another
+    mode says how a state is read (``viewed``), and what to tell of a service port (``told_of``).
     """
     found = changes(current, desired)
     if not found:
         return []
-    before, after = views(current), views(desired)
+    before, after = viewed(current), viewed(desired)
     touched: dict[PortName, list[ChainChange]] = {}
     for change in found:
         for name in _names(change, before, after, current):
@@ -30,7 +37,7 @@ def summary(current: Dump, desired: Dump) -> list[ServiceChange]:
         if name == NOBODY:
             lines = tuple(_of_nobody(touched[name]))
         else:
-            lines = tuple(of_port(before.ports.get(name), after.ports.get(name)))
+            lines = tuple((told_of or of_port)(before.ports.get(name), after.ports.get(name)))
         told.append(
             ServiceChange(service=label(name), lines=lines or (_only_rules(touched[name]),), places=places)
         )

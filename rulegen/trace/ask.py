@@ -157,9 +157,26 @@ def _remarks(
                     yield f"{name}: endpoints found: {found}, ready: {ready}. {each.summary}"
             if own.source_ranges and shown(sent.destination, sent.family) in own.load_balancer_vips:
                 yield f"{name}: loadBalancerSourceRanges are {', '.join(own.source_ranges)}."
+    if mode == "userspace":
+        yield from _of_proxy(trace, plan, claimed)
     masqueraded = any(outcome.endpoint and outcome.masqueraded for outcome in trace.outcomes)
     for planned in claimed if masqueraded else ():
         yield _why_masqueraded(trace, planned, plan)
+
+
+def _of_proxy(trace: Trace, plan: Plan, claimed: Sequence[PlannedPort]) -> Iterable[str]:
+    """In userspace mode rules only lead to the proxy, which goes on by itself."""
+    from rulegen.userspace.services import services
+
+    ports = {outcome.after.port for outcome in trace.outcomes if outcome.kind == "local"}
+    names = {planned.port.name for planned in claimed}
+    for each in services(plan):
+        if each.proxy_port in ports and each.name in names:
+            what = f"The proxy listens on port {each.proxy_port} for {each.name}"
+            if each.endpoints:
+                yield f"{what} and passes connections on, in turn, to {', '.join(each.endpoints)}."
+            else:
+                yield f"{what}, which has no ready endpoint: it closes connections again."
 
 
 def _of_ping(trace: Trace, claimed: Sequence[PlannedPort], mode: str) -> Iterable[str]:

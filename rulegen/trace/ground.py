@@ -39,7 +39,7 @@ def as_dump(rules: Mapping[str, Any], family: Family) -> Dump:
     for step in rules.get("jumps", ()):
         table, _, command = step.partition(" ")
         (made if command.startswith("-N ") else jumps).append(f"*{table}\n{command}\nCOMMIT\n")
-    return parse("".join([*made, rules["restore"], *jumps]), family)
+    return parse("".join([*made, rules.get("restore", ""), *jumps]), family)
 
 
 SAVES: dict[Family, tuple[str, ...]] = {

@@ -89,6 +89,9 @@ def mode_of(listings: Mapping[str, str]) -> str:
                 return "ipvs"
         except IpvsError:
             return "ipvs"
+    saves = [listings.get(name, "") for names in SAVES.values() for name in names]
+    if any(":KUBE-PORTALS-HOST " in text and ":KUBE-SERVICES " not in text for text in saves):
+        return "userspace"
     return "iptables"
 
 

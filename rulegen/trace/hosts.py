@@ -54,6 +54,9 @@ def of_node(
     if bound:
         interfaces[DUMMY] = [f"{ip}/{128 if six else 32}" for ip in bound]
     device = pod_device(node, config)
+    if config.mode == "userspace" and device not in interfaces:
+        # REDIRECT needs an address of the device that packets come in by: bridges have the first one.
+        interfaces[device] = [_first_of(net) for net in node.pod_cidrs if (":" in net) == six]
     routes = [route(net, device) for net in node.pod_cidrs if (":" in net) == six]
     routes += [route(ip, device) for ip in pods if (":" in ip) == six]
     way_out = _way_out(node, family)
@@ -62,6 +65,11 @@ def of_node(
     # kube-proxy sets it for node ports on 127.0.0.1, which only its iptables mode has.
     localnet = config.mode == "iptables" and config.localhost_node_ports
     return Host(family, interfaces, routes, route_localnet=localnet)
+
+
+def _first_of(cidr: str) -> str:
+    net = ip_network(cidr, strict=False)
+    return f"{net.network_address + 1}/{net.prefixlen}"
 
 
 def _way_out(node: Node, family: Family) -> str:

@@ -6,6 +6,14 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from rulegen.backend import Branch, Form, ShownRule
+from rulegen.findings import Comparison, Facts, ServiceChange
+from rulegen.iptables.compare import against
+from rulegen.iptables.diff import diff
+from rulegen.iptables.dump import Dump, Transaction
+from rulegen.iptables.parse import read
+from rulegen.iptables.save import save_forms
+from rulegen.iptables.summary import summary
+from rulegen.model import Family
 from rulegen.plan import Plan, ServicePort
 from rulegen.userspace.fragment import Fragment
 from rulegen.userspace.ruleset import (
@@ -18,6 +26,7 @@ from rulegen.userspace.ruleset import (
     restore,
     restore_with_jumps,
 )
+from rulegen.userspace.state import as_dump, facts, told_of, views
 
 
 class Userspace:
@@ -28,6 +37,7 @@ class Userspace:
         Form(name="restore", help="text for iptables-restore --noflush", write=restore),
         Form(name="restore-with-jumps", help="the same, jump rules included", write=restore_with_jumps),
         Form(name="jumps", help="the commands that make chains and rules one by one", write=commands),
+        *save_forms(as_dump),
     )
 
     def compile_rules(self, plan: Plan) -> Ruleset:
@@ -77,6 +87,24 @@ class Userspace:
     def chain_names(self, ruleset: Ruleset, port: ServicePort) -> Mapping[str, str]:
         del ruleset, port
         return {}
+
+    def state(self, ruleset: Ruleset) -> Dump:
+        return as_dump(ruleset)
+
+    def read(self, listings: Mapping[str, str], family: Family) -> Mapping[str, Dump]:
+        return read(listings, family)
+
+    def diff(self, current: Dump, desired: Dump) -> Transaction:
+        return diff(current, desired)
+
+    def summary(self, current: Dump, desired: Dump) -> list[ServiceChange]:
+        return summary(current, desired, viewed=views, told_of=told_of)
+
+    def compare(self, current: Dump, desired: Ruleset) -> Comparison:
+        return against(current, as_dump(desired), len(desired.fragments))
+
+    def facts(self, states: Sequence[Dump]) -> Facts:
+        return facts(states)
 
 
 def _ways(each: Fragment, chain: str) -> list[Branch]:

@@ -7,8 +7,10 @@ a TCP connection has said all, the other may still answer; kube-proxy closed bot
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
-from collections.abc import Callable, Sequence
+import socket
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeAlias, cast
 
@@ -21,6 +23,7 @@ DIAL_TIMEOUTS = (0.25, 0.5, 1.0, 2.0)
 UDP_IDLE_SECONDS = 0.25
 """How long a silent UDP client is remembered (``--udp-timeout`` of kube-proxy)."""
 CHUNK = 65536
+BACKLOG = 1024
 
 Note: TypeAlias = Callable[[str], None]
 Address: TypeAlias = tuple[Any, ...]
@@ -29,7 +32,7 @@ Address: TypeAlias = tuple[Any, ...]
 class Service(msgspec.Struct, frozen=True, kw_only=True):
     """One service port to listen for: its name, ``TCP`` or ``UDP``, its proxy port, its ready endpoints.
 
-    ``proxy_port`` 0 takes one that is free.
+    ``proxy_port`` 0 takes one that is free. ``address`` is where to listen, empty: where the proxy does.
     """
 
     name: str
@@ -37,10 +40,11 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     proxy_port: int
     endpoints: tuple[str, ...]
     affinity_seconds: int = 0
+    address: str = ""
 
 
 class Proxy:
-    """Listens for service ports on one address and passes on what comes.
+    """Listens for service ports and passes on what comes; ``address`` is for those that name none.
 
     ``tcp_idle`` closes TCP connections on which nothing was said for that many seconds, 0 never, which is
     what kube-proxy did. ``note`` is told of what a person should know (an endpoint that does not answer).
@@ -49,7 +53,7 @@ class Proxy:
     def __init__(
         self,
         services: Sequence[Service],
-        address: str,
+        address: str = "",
         *,
         udp_idle: float = UDP_IDLE_SECONDS,
         tcp_idle: float = 0.0,
@@ -70,17 +74,22 @@ class Proxy:
         """Open every port. Raises OSError, with all of them closed again, where one cannot be used."""
         try:
             for service in self.services:
-                await self._open(service)
+                try:
+                    await self._open(service)
+                except OSError as error:
+                    place = f"{service.name}: {service.protocol} port {service.proxy_port}"
+                    raise OSError(error.errno, f"{place}: {os.strerror(error.errno or 0)}") from error
         except OSError:
             await self.stop()
             raise
 
     async def _open(self, service: Service) -> None:
         balancer = Balancer(service.endpoints, service.affinity_seconds)
+        opened = _bound(service.protocol, service.address or self.address, service.proxy_port)
         if service.protocol == "UDP":
             loop = asyncio.get_running_loop()
             transport, protocol = await loop.create_datagram_endpoint(
-                lambda: _UdpService(service, balancer, self), local_addr=(self.address, service.proxy_port)
+                lambda: _UdpService(service, balancer, self), sock=opened
             )
             self._udp.append(protocol)
             self.ports[service.name] = transport.get_extra_info("sockname")[1]
@@ -89,7 +98,7 @@ class Proxy:
         async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await self._accept(service, balancer, reader, writer)
 
-        server = await asyncio.start_server(accept, self.address, service.proxy_port)
+        server = await asyncio.start_server(accept, sock=opened, backlog=BACKLOG)
         self._servers.append(server)
         self.ports[service.name] = server.sockets[0].getsockname()[1]
 
@@ -111,6 +120,8 @@ class Proxy:
         """Proxy until SIGINT or SIGTERM; ``started`` is called once every port is open."""
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
+        # What goes wrong outside of any connection (no more files, say) is told, and the proxy goes on.
+        loop.set_exception_handler(lambda _, context: self.note(_told(context)))
         handled = (signal.SIGINT, signal.SIGTERM)
         for each in handled:
             loop.add_signal_handler(each, stop.set)
@@ -300,6 +311,28 @@ class _UdpClient(asyncio.DatagramProtocol):
             del self.service.clients[self.address]
         if self.transport is not None:
             self.transport.close()
+
+
+def _bound(protocol: str, address: str, port: int) -> socket.socket:
+    """A socket for one family only: that of the other may have the same port. Raises OSError."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    opened = socket.socket(family, socket.SOCK_DGRAM if protocol == "UDP" else socket.SOCK_STREAM)
+    try:
+        opened.setblocking(False)
+        if protocol == "TCP":
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        opened.bind((address, port))
+    except OSError:
+        opened.close()
+        raise
+    return opened
+
+
+def _told(context: Mapping[str, Any]) -> str:
+    fault = context.get("exception")
+    return f"{context.get('message', 'fault')}{f': {fault}' if fault is not None else ''}"
 
 
 def split(endpoint: str) -> tuple[str, int]:

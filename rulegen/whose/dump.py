@@ -12,6 +12,7 @@ from rulegen.iptables.parse import parse_all
 from rulegen.iptables.rule import Rule, read
 from rulegen.nftables import listing
 from rulegen.plan.addresses import join_host_port
+from rulegen.userspace.state import TRANSLATING, proxy_port
 from rulegen.whose.answer import Answer, Question
 
 _SHARED = ("KUBE-SERVICES", "KUBE-NODEPORTS", "KUBE-EXTERNAL-SERVICES", "KUBE-PROXY-FIREWALL")
@@ -67,12 +68,29 @@ def _of_iptables(dump: Dump, asked: Question) -> Iterator[Answer]:
                     continue
                 role = (label[2] or "node port").removeprefix("has ")
                 yield Answer(service=label[1], protocol=_protocol(rule), family=dump.family, role=role)
+    yield from _of_proxy(dump, asked)
     for chain, (service, protocol) in owners.items():
         address = _destination(dump, chain) if chain.startswith(ENDPOINT) else ""
         if address and asked.ip and _same(address, asked):
             yield Answer(
                 service=service, protocol=protocol, family=dump.family, role="endpoint", endpoint=address
             )
+
+
+def _of_proxy(dump: Dump, asked: Question) -> Iterator[Answer]:
+    """What the rules of the userspace mode say: whose an address is, and whose a port of the proxy."""
+    for chain in TRANSLATING:
+        for text in dump.rules("nat", chain):
+            rule = read(text, dump.family)
+            if _LABEL.fullmatch(rule.comment) is None:
+                continue
+            role = "node port" if chain.startswith("KUBE-NODEPORT-") else "address"
+            own = not asked.ip and asked.port == proxy_port(rule)
+            if own and asked.protocol in ("", _protocol(rule)):
+                role = "port of its proxy"
+            elif not _matches(rule, asked):
+                continue
+            yield Answer(service=rule.comment, protocol=_protocol(rule), family=dump.family, role=role)
 
 
 def _owners(dump: Dump) -> dict[str, tuple[str, str]]:

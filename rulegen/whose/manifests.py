@@ -25,7 +25,28 @@ def in_plan(plan: Plan, asked: Question) -> list[Answer]:
             found += _of_chain(planned, asked.chain)
         else:
             found += _of_address(plan, planned, asked)
+    if plan.machine.config.mode == "userspace" and asked.port:
+        found += _of_proxy(plan, asked)
     return found
+
+
+def _of_proxy(plan: Plan, asked: Question) -> Iterator[Answer]:
+    """The service port for which the userspace proxy listens on a port."""
+    from rulegen.userspace import compile_rules
+
+    if asked.ip and asked.ip not in plan.machine.interface_ips:
+        return
+    for each in compile_rules(plan).fragments.values():
+        port = each.port
+        if each.proxy_port == asked.port and asked.protocol in ("", port.protocol):
+            yield Answer(
+                service=port.name,
+                protocol=port.protocol,
+                family=port.family,
+                role="port of its proxy",
+                endpoint="",
+                note="",
+            )
 
 
 def _answer(planned: PlannedPort, role: str, endpoint: str = "", note: str = "") -> Answer:
