@@ -8,7 +8,9 @@ comment too many nor always deletes chains that nothing leads to.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+
+import msgspec
 
 from rulegen.collector import paused
 from rulegen.findings import Comparison, Facts, Finding
@@ -30,7 +32,7 @@ from rulegen.iptables.owned import (
 from rulegen.iptables.rule import Rule, read, target_of, write
 from rulegen.iptables.ruleset import Ruleset
 from rulegen.iptables.save import as_dump
-from rulegen.iptables.views import NOBODY, PortName, label, parsed, port_of, views
+from rulegen.iptables.views import NOBODY, PortName, Views, label, parsed, port_of, views
 from rulegen.model import Family
 
 _ACTORS = (
@@ -43,17 +45,49 @@ _ACTORS = (
 )  # fmt: skip
 
 
+class Manner(msgspec.Struct, frozen=True):
+    """What a mode's chains are like: in which of them order means nothing, and what it means to lack a rule.
+
+    ``lacking`` takes table, chain, rule and the wanted views; ``unprogrammed`` says what happens without any
+    rule at all, empty where no Service is served then.
+    """
+
+    unordered: Collection[str] = SHARED_CHAINS
+    lacking: Callable[[str, str, Rule, Views], str] = effects.lacking
+    unprogrammed: str = ""
+
+
+_MANNER = Manner()
+
+
 def compare(current: Dump, desired: Ruleset) -> Comparison:
     """What differs on a node; raises ValueError where the families differ."""
     with paused():
         return against(current, as_dump(desired), len(desired.fragments), large=desired.large)
 
 
-def against(current: Dump, wanted: Dump, ports: int, *, large: bool = False) -> Comparison:
-    """The same for the rules of any mode, as a state; ``ports`` is how many service ports have them."""
+def against(
+    current: Dump, wanted: Dump, ports: int, *, large: bool = False, manner: Manner = _MANNER
+) -> Comparison:
+    """The same for the rules of any mode, as a state; ``ports`` is how many service ports have them.
+
+    ``large`` says that kube-proxy writes no comments.
+    """
     if current.family == wanted.family and not _is_programmed(current):
-        return Comparison(findings=(_nothing(wanted.family, ports),), foreign=foreign(current))
-    return _compare(current, wanted, large=large)
+        finding = _nothing(wanted.family, ports, manner)
+        return Comparison(findings=(finding,), foreign=foreign(current))
+    found = changes(current, wanted, unordered=manner.unordered)
+    notes: list[str] = []
+    leads = _leading_to(current, {change.chain for change in found if change.action == "delete"})
+    if large:
+        found = _but_for_old_comments(current, wanted, found, leads, notes)
+    findings: list[Finding] = []
+    if found:
+        told = _Teller(current, wanted, leads, manner)
+        for change in found:
+            findings += told.findings(change)
+    notes += _ahead_of_jumps(current)
+    return Comparison(findings=tuple(findings), notes=tuple(notes), foreign=foreign(current))
 
 
 def _is_programmed(current: Dump) -> bool:
@@ -63,29 +97,16 @@ def _is_programmed(current: Dump) -> bool:
     )
 
 
-def _nothing(family: Family, ports: int) -> Finding:
+def _nothing(family: Family, ports: int, manner: Manner) -> Finding:
+    """That kube-proxy has not been at work at all."""
+    served = f"no Service is served on this node ({ports} service port{'s' if ports != 1 else ''})"
     return Finding(
         what="missing",
         family=family,
         place="every table",
         rule="all chains and rules of kube-proxy",
-        effect=f"no Service is served on this node ({ports} service port{'s' if ports != 1 else ''})",
+        effect=manner.unprogrammed or served,
     )
-
-
-def _compare(current: Dump, wanted: Dump, *, large: bool) -> Comparison:
-    found = changes(current, wanted)
-    notes: list[str] = []
-    leads = _leading_to(current, {change.chain for change in found if change.action == "delete"})
-    if large:
-        found = _but_for_old_comments(current, wanted, found, leads, notes)
-    findings: list[Finding] = []
-    if found:
-        told = _Teller(current, wanted, leads)
-        for change in found:
-            findings += told.findings(change)
-    notes += _ahead_of_jumps(current)
-    return Comparison(findings=tuple(findings), notes=tuple(notes), foreign=foreign(current))
 
 
 def facts(states: Iterable[Dump]) -> Facts:
@@ -212,8 +233,9 @@ def _leading_to(dump: Dump, names: Collection[str]) -> dict[str, list[str]]:
 class _Teller:
     """Puts changes into words; knows both states, the node's and the wanted one."""
 
-    def __init__(self, current: Dump, wanted: Dump, leads: Mapping[str, list[str]]) -> None:
+    def __init__(self, current: Dump, wanted: Dump, leads: Mapping[str, list[str]], manner: Manner) -> None:
         self.family = current.family
+        self.manner = manner
         self.leads = leads
         self.current, self.wanted = current, wanted
         self.is_now, self.should_be = views(current), views(wanted)
@@ -247,9 +269,9 @@ class _Teller:
                 what="missing",
                 family=self.family,
                 service=self._service(change.chain, rule),
-                place=place if change.chain in SHARED_CHAINS else f"{place} rule {number}",
+                place=place if change.chain in self.manner.unordered else f"{place} rule {number}",
                 rule=text or "(a rule that only counts)",
-                effect=effects.lacking(change.table, change.chain, rule, self.should_be),
+                effect=self.manner.lacking(change.table, change.chain, rule, self.should_be),
             )
         for number, text in rules.lost:
             rule = self._rule(text)
@@ -305,7 +327,7 @@ class _Teller:
         chain = change.chain
         said: dict[str, None] = {}
         for _, text in change.rules.gained:
-            said[effects.lacking(change.table, chain, self._rule(text), self.should_be)] = None
+            said[self.manner.lacking(change.table, chain, self._rule(text), self.should_be)] = None
         if chain.startswith(ENDPOINT) and self.should_be.endpoints.get(chain):
             said = {f"endpoint {self.should_be.endpoints[chain]} is not reached": None}
         count = len(change.rules.gained)

@@ -36,21 +36,24 @@ def diff(current: Dump, desired: Dump) -> Transaction:
     return transaction(changes(current, desired))
 
 
-def changes(current: Dump, desired: Dump) -> list[ChainChange]:
-    """The same, chain by chain: tables in the order of ``desired``, chains in its order, stale ones last."""
+def changes(current: Dump, desired: Dump, *, unordered: Collection[str] = SHARED_CHAINS) -> list[ChainChange]:
+    """The same, chain by chain: tables in the order of ``desired``, chains in its order, stale ones last.
+
+    ``unordered`` are the chains in which the order of rules means nothing, but for those that come last.
+    """
     if current.family != desired.family:
         raise ValueError(f"{current.family} and {desired.family} rules cannot be compared")
     with paused():
-        return _changes(current, desired)
+        return _changes(current, desired, unordered)
 
 
-def _changes(current: Dump, desired: Dump) -> list[ChainChange]:
+def _changes(current: Dump, desired: Dump, unordered: Collection[str]) -> list[ChainChange]:
     found: list[ChainChange] = []
     kubelet = has_kubelet(current)
     for table in [*desired.tables, *(t for t in current.tables if t not in desired.tables)]:
         now = current.tables.get(table, {})
         wanted = desired.tables.get(table, {})
-        found += _chains(table, now, wanted, current.family, kubelet=kubelet)
+        found += _chains(table, now, wanted, current.family, unordered, kubelet=kubelet)
         found += _canary(table, now)
         found += _jumps(table, now, wanted, current.family)
         found += _stale(table, now, wanted, current.family)
@@ -95,7 +98,9 @@ def removal(current: Dump) -> Transaction:
     return transaction(found)
 
 
-def _chains(table: str, now: Table, wanted: Table, family: Family, *, kubelet: bool) -> Iterator[ChainChange]:
+def _chains(
+    table: str, now: Table, wanted: Table, family: Family, unordered: Collection[str], *, kubelet: bool
+) -> Iterator[ChainChange]:
     builtin = BUILTIN.get(table, ())
     for name, chain in wanted.items():
         if name in builtin or not is_owned(name):
@@ -117,7 +122,7 @@ def _chains(table: str, now: Table, wanted: Table, family: Family, *, kubelet: b
             rules = of_kubelet(present.rules, family)
         if present.rules == rules:
             continue
-        change = _edited(table, name, present.rules, rules, family)
+        change = _edited(table, name, present.rules, rules, family, ordered=name not in unordered)
         if change is not None:
             yield change
 
@@ -140,7 +145,9 @@ def _written(name: str, rules: Sequence[str]) -> tuple[str, ...]:
     return (chain_line(name).rstrip(), *lines)
 
 
-def _edited(table: str, name: str, before: list[str], after: list[str], family: Family) -> ChainChange | None:
+def _edited(
+    table: str, name: str, before: list[str], after: list[str], family: Family, *, ordered: bool
+) -> ChainChange | None:
     """The change of a chain that is there, by single rules or as a whole, whichever takes fewer lines."""
     if [saved(rule, family) for rule in after] == before:
         return None
@@ -148,9 +155,8 @@ def _edited(table: str, name: str, before: list[str], after: list[str], family: 
     new_keys = [normal(rule, family) for rule in after]
     if old_keys == new_keys:
         return None
-    shared = name in SHARED_CHAINS
-    slots = _merged(old_keys, after, new_keys) if shared else _in_order(old_keys, after, new_keys)
-    lines: Sequence[str] = commands(name, before, old_keys, slots, replace=not shared)
+    slots = _in_order(old_keys, after, new_keys) if ordered else _merged(old_keys, after, new_keys)
+    lines: Sequence[str] = commands(name, before, old_keys, slots, replace=ordered)
     if not lines:
         return None
     action: Action = "edit"
@@ -163,7 +169,7 @@ def _edited(table: str, name: str, before: list[str], after: list[str], family: 
         table=table,
         chain=name,
         action=action,
-        rules=sorted_out(lost, gained, None if shared else replacements(len(before), slots)),
+        rules=sorted_out(lost, gained, replacements(len(before), slots) if ordered else None),
         lines=tuple(lines),
     )
 

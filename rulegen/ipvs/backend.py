@@ -6,15 +6,22 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from rulegen.backend import Branch, Form, ShownRule
+from rulegen.findings import Comparison, Facts, ServiceChange
 from rulegen.iptables.save import SAVE_FORMS
 from rulegen.iptables.text import restore, restore_with_jumps
 from rulegen.ipvs import show, text
 from rulegen.ipvs.base import DUMMY, Sysctl
+from rulegen.ipvs.compare import compare, facts
 from rulegen.ipvs.compile import compile_rules
+from rulegen.ipvs.diff import diff
 from rulegen.ipvs.ruleset import Ruleset
 from rulegen.ipvs.script import script
 from rulegen.ipvs.sets import MAX_ELEMENTS, SETS, hash_family, set_name
+from rulegen.ipvs.state import State, read, state
+from rulegen.ipvs.summary import summary
 from rulegen.ipvs.table import table
+from rulegen.ipvs.transaction import Transaction
+from rulegen.model import Family
 from rulegen.plan import Plan, ServicePort
 
 
@@ -91,6 +98,24 @@ class Ipvs:
 
     def chain_names(self, ruleset: Ruleset, port: ServicePort) -> Mapping[str, str]:
         return show.real_servers(ruleset, port)
+
+    def state(self, ruleset: Ruleset) -> State:
+        return state(ruleset)
+
+    def read(self, listings: Mapping[str, str], family: Family) -> Mapping[str, State]:
+        return read(listings, family)
+
+    def diff(self, current: State, desired: State) -> Transaction:
+        return diff(current, desired)
+
+    def summary(self, current: State, desired: State) -> list[ServiceChange]:
+        return summary(current, desired)
+
+    def compare(self, current: State, desired: Ruleset) -> Comparison:
+        return compare(current, desired)
+
+    def facts(self, states: Sequence[State]) -> Facts:
+        return facts()
 
 
 def _sysctl(sysctl: Sysctl) -> dict[str, Any]:

@@ -19,11 +19,9 @@ from rulegen.ipvs.base import DUMMY, Settings, Sysctl
 from rulegen.ipvs.ruleset import Ruleset
 from rulegen.ipvs.sets import SETS, set_name
 from rulegen.ipvs.text import added, create_line, ipvsadm
+from rulegen.ipvs.transaction import SPARE_SET
 from rulegen.model import Family
 from rulegen.plan.addresses import Network, network
-
-SPARE_SET = "rulegen-spare"
-"""A set is filled under this name and then swapped in: packets never meet one that is half full."""
 
 _HEAD = """\
 #!/bin/sh
