@@ -14,6 +14,7 @@ from rulegen.nftables import listing
 from rulegen.plan.addresses import join_host_port
 from rulegen.userspace.state import TRANSLATING, proxy_port
 from rulegen.whose.answer import Answer, Question
+from rulegen.whose.virtual import in_listings
 
 _SHARED = ("KUBE-SERVICES", "KUBE-NODEPORTS", "KUBE-EXTERNAL-SERVICES", "KUBE-PROXY-FIREWALL")
 # "namespace/name:port ROLE" in the rules of shared chains; of node ports the name is all.
@@ -22,8 +23,6 @@ _NFT_NAME = re.compile(
     r"(service|local|external|firewall|endpoint|affinity)-[A-Z0-9]{8}-([^/\s]+/[^/\s]+)/(\w+)/([a-z0-9-]*)"
     r"(?:__(\S+?)/(\d+))?(?=\s|$)"
 )
-_SERVER = re.compile(r"-([tu]|-sctp-service) (\S+)")
-_NO_NAMES = "an IPVS dump names no Services: give manifests with -f as well"
 
 
 def in_dump(listings: Listings, asked: Question) -> list[Answer]:
@@ -37,9 +36,7 @@ def in_dump(listings: Listings, asked: Question) -> list[Answer]:
         if name in listings:
             found += _of_nft(listings[name], asked)
             break
-    for name in ("ipvsadm -Sn", "ipset save"):
-        if name in listings:
-            found += _of_ipvs(name, listings[name], asked)
+    found += in_listings(listings, asked)
     unique: dict[Answer, None] = dict.fromkeys(found)
     return list(unique)
 
@@ -199,36 +196,3 @@ def _key_matches(key: str, asked: Question) -> bool:
     if asked.ip and ip != asked.ip:
         return False
     return not asked.port or asked.port == port
-
-
-def _of_ipvs(name: str, text: str, asked: Question) -> Iterator[Answer]:
-    if not asked.ip:
-        wanted = f":{asked.port}"
-    else:
-        wanted = join_host_port(asked.ip, asked.port) if asked.port else ""
-    for line in text.splitlines():
-        family = "IPv6" if "[" in line or "::" in line else "IPv4"
-        if name == "ipset save":
-            words = line.split()
-            if (
-                words[:1] == ["add"]
-                and asked.container in ("", words[1])
-                and asked.container
-                and asked.text == words[2]
-            ):
-                yield Answer(
-                    service="", protocol="", family=family, role=f"entry of {words[1]}", note=_NO_NAMES
-                )
-            continue
-        server = _SERVER.search(line)
-        if server is None or not (asked.ip or asked.port):
-            continue
-        protocol = {"t": "TCP", "u": "UDP"}.get(server[1], "SCTP")
-        real = re.search(r" -r (\S+)", line)
-        address = real[1] if real else server[2]
-        hit = address.endswith(wanted) if wanted else address.rpartition(":")[0].strip("[]") == asked.ip
-        if hit and (not wanted or not asked.ip or address == wanted):
-            role = f"real server of {server[2]}" if real else "virtual server"
-            yield Answer(
-                service="", protocol=protocol, family=family, role=role, endpoint=address, note=_NO_NAMES
-            )

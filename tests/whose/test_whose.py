@@ -13,6 +13,7 @@ from tests.recorded import cases
 
 NGX = str(FIXTURES / "ngx")
 IPTABLES_NODES = [c for c in cases("dumps-1.37") if "iptables-save" in c["dumps"]]
+IPVS_NODES = list(cases("dumps-ipvs-1.37"))
 NFT_NODES = [c for c in cases("dumps-1.37") if "nft list ruleset" in c["dumps"]]
 
 
@@ -70,6 +71,31 @@ def test_what_is_nobodys_exits_with_1(rulegen: Rulegen) -> None:
 def test_ipvs_set_entries_are_traced_to_their_service(rulegen: Rulegen) -> None:
     done = rulegen("whose", "KUBE-CLUSTER-IP", "10.96.240.115,tcp:80", "-f", NGX)
     assert done.code == 0 and "cluster IP" in done.out
+
+
+@pytest.mark.parametrize("case", IPVS_NODES, ids=lambda case: str(case["name"]))
+def test_an_ipvs_node_tells_the_kind_of_every_address_and_who_sends_to_an_endpoint(
+    case: dict[str, dict[str, str]],
+) -> None:
+    for planned in plans(case):
+        for item in planned.ports:
+            port = item.port
+            ip = f"[{port.cluster_ip}]" if ":" in port.cluster_ip else port.cluster_ip
+            address = f"{ip}:{port.port}/{port.protocol.lower()}"
+            (found,) = in_dump(case["dumps"], question([address]))
+            assert (found.service, found.role) == ("", "cluster IP")
+            for chosen in item.choice.cluster[:3] if not port.internal_local else ():
+                roles = {answer.role for answer in in_dump(case["dumps"], question([chosen.address]))}
+                assert f"endpoint of cluster IP {address}" in roles
+
+
+def test_an_entry_of_a_set_is_told_with_what_the_set_is_for() -> None:
+    dumps = IPVS_NODES[0]["dumps"]
+    (found,) = in_dump(dumps, question(["KUBE-CLUSTER-IP", "10.96.0.1,tcp:443"]))
+    assert found.role == (
+        "entry of KUBE-CLUSTER-IP (Kubernetes service cluster ip + port for masquerade purpose)"
+    )
+    assert in_dump(dumps, question(["KUBE-CLUSTER-IP", "10.96.0.1,tcp:444"])) == []
 
 
 def test_a_question_that_makes_no_sense_is_answered_with_what_does(rulegen: Rulegen) -> None:
