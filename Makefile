@@ -41,7 +41,7 @@ MODE ?=
 COUNT ?= 1000
 SEED ?= 1
 
-.PHONY: recorder conformance fuzz
+.PHONY: recorder conformance fuzz fuzz-trace
 recorder:
 	sh conformance/build.sh $(VERSION)
 
@@ -50,4 +50,8 @@ conformance: $(STAMP) recorder
 
 fuzz: $(STAMP) recorder
 	$(BIN)/python -m rulegen.conformance.fuzz --recorder $(RECORDER) --count $(COUNT) --seed $(SEED) \
+		$(addprefix --mode ,$(MODE))
+
+fuzz-trace: $(STAMP) recorder
+	$(BIN)/python -m tests.trace.judge --recorder $(RECORDER) --count $(COUNT) --seed $(SEED) \
 		$(addprefix --mode ,$(MODE))

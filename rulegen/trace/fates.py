@@ -27,7 +27,7 @@ def node_of_rules(
 ) -> Callable[[Mapping[str, Any]], list[Fate]]:
     """See :func:`rulegen.conformance.fates`."""
     made = recorded_node(mode, family, rules, node)
-    served = _endpoints(mode, rules)
+    served = _endpoints(rules)
 
     def tell(connection: Mapping[str, Any]) -> list[Fate]:
         sent = _packet(made.host, connection)
@@ -35,7 +35,7 @@ def node_of_rules(
             return [["refused", None]]
         found: list[Fate] = []
         for outcome in made.trace(sent, connection.get("interface") or ""):
-            told = fate(outcome, served)
+            told = fate(outcome, served.get(sent.protocol_name, set()))
             if told not in found:
                 found.append(told)
         return found
@@ -54,8 +54,8 @@ def _packet(host: Host, connection: Mapping[str, Any]) -> Packet | None:
     return packet(source, destination, connection["port"], connection["protocol"])
 
 
-def fate(outcome: Outcome, served: frozenset[str] | set[str]) -> Fate:
-    """What the sender of a traced packet meets; ``served`` are the ``IP:PORT`` where somebody answers."""
+def fate(outcome: Outcome, served: set[str]) -> Fate:
+    """What the sender of a traced packet meets; at ``served`` (``IP:PORT``) its protocol is answered."""
     match outcome.kind:
         case "rejected" | "unreachable":
             return ["refused", None]
@@ -67,34 +67,43 @@ def fate(outcome: Outcome, served: frozenset[str] | set[str]) -> Fate:
                 return [to, outcome.masqueraded]
             # A closed port of the node answers; an address that nobody has does not.
             return ["refused" if outcome.kind == "local" else "timeout", None]
-    raise ValueError(f"{outcome.before}: {outcome.why}")
+        case "unknown":
+            # Multicast, or a decision that no rule tells: in this world nobody else would answer.
+            return ["timeout", None]
 
 
 def recorded_node(mode: str, family: Family, rules: Mapping[str, Any], node: Mapping[str, Any]) -> Node:
     """A node with recorded rules. Raises ValueError for rules that cannot be read."""
-    interfaces = {device: list(addresses) for device, addresses in node["interfaces"].items()}
+    interfaces = {
+        device: list(addresses or ()) for device, addresses in (node.get("interfaces") or {}).items()
+    }
     if "dummy" in rules:
         bits = 32 if family == "IPv4" else 128
         interfaces[DUMMY] = [f"{ip}/{bits}" for ip in rules["dummy"]]
     ways = [
-        route(net, device) for net, device in node.get("routes", ()) if (":" in net) == (family == "IPv6")
+        route(net, device) for net, device in node.get("routes") or () if (":" in net) == (family == "IPv6")
     ]
     # kube-proxy sets it in iptables mode where node ports are to work on 127.0.0.1; where they are not, its
     # rules take nothing for that address, and the setting makes no difference.
     return of_recorded(rules, Host(family, interfaces, ways, route_localnet=mode == "iptables"))
 
 
-def _endpoints(mode: str, rules: Mapping[str, Any]) -> set[str]:
-    """The endpoints that rules know of."""
-    if mode == "ipvs":
-        return {
-            real.partition(" w=")[0]
-            for line in rules["virtual"]
-            for real in line.partition("[")[2].removesuffix("]").split(", ")
-        }
-    return {_end(match) for match in _TO.finditer(rules.get("restore") or rules["nft"])}
+def _endpoints(rules: Mapping[str, Any]) -> Mapping[str, set[str]]:
+    """By protocol, the endpoints that rules know of."""
+    found: dict[str, set[str]] = {}
+    for line in rules.get("virtual", ()):
+        head, _, reals = line.partition("[")
+        for real in reals.removesuffix("]").split(", "):
+            found.setdefault(head.partition(" ")[0].lower(), set()).add(real.partition(" w=")[0])
+    for line in (rules.get("restore") or rules.get("nft") or "").splitlines():
+        if "--to-destination" in line or " dnat " in line:
+            protocol = _PROTOCOL.search(line)
+            if protocol is not None:
+                found.setdefault(protocol[1], set()).update(map(_end, _TO.finditer(line)))
+    return found
 
 
+_PROTOCOL = re.compile(r"(?:-p|l4proto) (\w+)")
 _TO = re.compile(r"(?:--to-destination|dnat to) (\S+)|\d+ : ([0-9a-f.:]+) \. (\d+)")
 
 

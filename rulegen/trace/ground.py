@@ -24,7 +24,7 @@ def of_recorded(
 
     Raises ValueError for rules that cannot be read.
     """
-    sets = ipsets.of_entries(rules["ipsets"], rules["setTypes"]) if "ipsets" in rules else None
+    sets = ipsets.of_entries(rules["ipsets"], rules.get("setTypes", {})) if "ipsets" in rules else None
     facts = Facts(host=host, sets=sets, recent=recent or {})
     if "nft" in rules:
         return Node(facts, bases=nftables.bases(nft_text.read(rules["nft"]), facts))

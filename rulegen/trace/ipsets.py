@@ -202,7 +202,7 @@ def of_entries(entries: Mapping[str, Sequence[str]], types: Mapping[str, str]) -
     """Sets from their entries and their types (``hash:ip,port inet``), as recorded cases hold them."""
     sets = {}
     for name, members in entries.items():
-        kind, _, family = types[name].partition(" ")
+        kind, _, family = types.get(name, "unknown").partition(" ")
         found = sets[name] = _made(name, kind, "IPv6" if family == "inet6" else "IPv4")
         for member in members:
             found.add(member)

@@ -53,20 +53,25 @@ class VirtualServer(msgspec.Struct, frozen=True):
 EVEN = frozenset({"rr", "lc", "lblc", "lblcr"})
 """Schedulers that pass over weights: in the long run all servers get the same."""
 
-HASHED = frozenset({"sh", "dh", "mh"})
-"""Schedulers that always send the same client (``dh``: the same address) to the same server."""
+HASHED = frozenset({"sh", "mh"})
+"""Schedulers that always send the same client to the same server."""
+
+ALWAYS = frozenset({"dh", "fo"})
+"""Schedulers that send all who ask for one address to one server."""
 
 
 def shares(virtual: VirtualServer) -> list[tuple[Fraction, RealServer]]:
     """What each real server gets of all new connections; one with weight 0 gets none.
 
-    ``fo`` sends all to the server with the most weight, the first of these.
+    ``fo`` sends all to the server with the most weight. Of several it is the one that was added last, which
+    no listing says (ipvsadm sorts them): each may be the one.
     """
     able = [server for server in virtual.servers if server.weight > 0]
     if not able:
         return []
     if virtual.scheduler == "fo":
-        return [(Fraction(1), max(able, key=lambda server: server.weight))]
+        most = max(server.weight for server in able)
+        able = [server for server in able if server.weight == most]
     if virtual.scheduler in EVEN:
         return [(Fraction(1, len(able)), server) for server in able]
     total = sum(server.weight for server in able)
@@ -103,7 +108,9 @@ def _to(virtual: VirtualServer, server: RealServer) -> Operation:
     where = join_host_port(shown(server.address, virtual.family), server.port)
     effect = f"{virtual.scheduler} picks {where}"
     if virtual.scheduler in HASHED:
-        effect += " (always the same for this client)" if virtual.scheduler != "dh" else " (always the same)"
+        effect += " (always the same for this client)"
+    elif virtual.scheduler in ALWAYS:
+        effect += " (always the same)"
     if virtual.timeout:
         effect += f", the client stays there for {virtual.timeout} s"
 

@@ -100,10 +100,10 @@ def _origins(case: Scenario, oracle: Oracle, port: Port) -> Iterable[tuple[str, 
     yield "elsewhere", "eth0", ELSEWHERE[family]
     yield "outside", "eth0", OUTSIDE[family]
     for net in port.ranges:
-        if str(ip_network(net)[-1]) not in oracle.own:
+        if str(ip_network(net)[-1]) not in {*oracle.own, *oracle.virtual}:
             yield "outside", "eth0", str(ip_network(net)[-1])
     yield "node", "", ""
-    used = [c for c in port.candidates if c.ip not in oracle.own]
+    used = [c for c in port.candidates if c.ip not in {*oracle.own, *oracle.virtual}]
     for candidate in ([c for c in used if c.here] or used)[:1]:
         yield "endpoint", device, candidate.ip
 

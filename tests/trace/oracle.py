@@ -216,10 +216,23 @@ class Oracle:
         nets = [ip_network(net, strict=False) for net in self.node_port_nets()]
         if not any(ip_address(ip) in net for net in nets):
             return False
+        if self.mode == "ipvs" and self.six and ip_address(ip).is_link_local:
+            return all(net.prefixlen for net in nets)
         if not ip_address(ip).is_loopback:
             return True
         # Only iptables mode can, only for IPv4, and only with route_localnet.
         return self.mode == "iptables" and not self.six and self.config.localhost_node_ports
+
+    def is_known_here(self, candidate: Candidate, protocol: str) -> bool:
+        """Whether any Service says that the endpoint is on this node."""
+        if candidate.here:
+            return True
+        return any(
+            other.here and other.address == candidate.address
+            for port in self.ports
+            if port.protocol == protocol
+            for other in port.candidates
+        )
 
     def is_pod(self, probe: Probe) -> bool | None:
         """Whether kube-proxy takes the client for a pod; None where it cannot tell."""
@@ -298,7 +311,13 @@ class Oracle:
             return None
         if not claims:
             return self._unclaimed(probe)
-        port, kind = claims[0]
+        found = self._claimed(*claims[0], probe)
+        # An endpoint on this node whose address and port are another Service's as well.
+        if any(self.claims(*_split(address), probe.protocol) for address in found.endpoints):
+            return None
+        return found
+
+    def _claimed(self, port: Port, kind: str, probe: Probe) -> Expected:
         if self.mode == "ipvs":
             from tests.trace.oracle_ipvs import served_by_ipvs
 
@@ -396,12 +415,17 @@ class Oracle:
         for candidate in chosen:
             if candidate.ip == probe.source:
                 # A client that is sent to itself would throw its own packet away.
-                if self.mode == "iptables" or candidate.here:
+                if self.mode == "iptables" or self.is_known_here(candidate, probe.protocol):
                     masqueraded.add(candidate.address)
                 if not candidate.here:
                     found.quirks.add("hairpin-of-an-endpoint-elsewhere")
         found.masqueraded = frozenset(masqueraded)
         return found
+
+
+def _split(address: str) -> tuple[str, int]:
+    ip, _, port = address.rpartition(":")
+    return ip.strip("[]"), int(port)
 
 
 def told(expected: Expected | None) -> Any:

@@ -29,7 +29,8 @@ def served_by_ipvs(oracle: Oracle, port: Port, kind: str, probe: Probe) -> Expec
     if from_node and kind == "balancer" and _dropped_on_its_way_out(oracle, port, probe):
         return Expected("dropped", quirks=found.quirks)
     hidden = _masquerades(oracle, port, kind, probe)
-    found.masqueraded = frozenset(c.address for c in chosen if hidden or (c.here and c.ip == probe.source))
+    itself = [c for c in chosen if c.ip == probe.source and oracle.is_known_here(c, probe.protocol)]
+    found.masqueraded = frozenset(c.address for c in (chosen if hidden else itself))
     if any(c.ip == probe.source and not c.here for c in chosen):
         found.quirks.add("hairpin-of-an-endpoint-elsewhere")
     return found

@@ -78,6 +78,16 @@ def test_schedulers_share_by_turns_or_by_weight(scheduler: str, shares: list[Fra
     assert [share for share, _ in ipvs.shares(virtual)] == shares
 
 
+def test_of_servers_with_the_same_weight_nobody_knows_which_one_fo_takes() -> None:
+    servers = TWO.replace("-s rr", "-s fo")
+    outcomes = ask(node(servers=servers, interfaces=BOUND), f"{SERVICE}:80", OUTSIDE)
+    assert [(o.endpoint, o.chance) for o in outcomes] == [
+        ("10.10.0.5:8080", Fraction(1, 2)),
+        ("10.10.1.5:8080", Fraction(1, 2)),
+    ]
+    assert effects(outcomes[0]) == [f"ipvs {SERVICE}:80 #0: fo picks 10.10.0.5:8080 (always the same)"]
+
+
 def test_both_listings_of_ipvsadm_say_the_same() -> None:
     listed = """\
 IP Virtual Server version 1.2.1 (size=4096)
