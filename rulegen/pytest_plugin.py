@@ -92,7 +92,7 @@ def _whole(mode: str, rules: Any) -> str:
 
     forms = {form.name: form for form in backend(mode).forms}
     first = next(iter(forms.values()))
-    return forms.get(f"{first.name}-with-jumps", first).write(rules)
+    return forms.get("listings", forms.get(f"{first.name}-with-jumps", first)).write(rules)
 
 
 def _changes(mode: str, rules: Any, text: str, family: Family) -> list[str]:
@@ -126,7 +126,7 @@ def _listing(mode: str, text: str, family: Family) -> str | None:
     """The listing that a golden file is read as; None for a mode whose text is compared as it is."""
     if mode == "iptables":
         return "iptables-save" if family == "IPv4" else "ip6tables-save"
-    return "nft list ruleset" if mode == "nftables" else None
+    return {"nftables": "nft list ruleset", "ipvs": "listings"}.get(mode)
 
 
 @pytest.fixture

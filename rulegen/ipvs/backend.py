@@ -38,6 +38,11 @@ class Ipvs:
         Form(name="restore", help="the iptables part, for iptables-restore --noflush", write=restore),
         Form(name="restore-with-jumps", help="the same, jump rules included", write=restore_with_jumps),
         *SAVE_FORMS,
+        Form(
+            name="listings",
+            help="what the node's tools list then",
+            write=lambda ruleset: state(ruleset).text,
+        ),
         Form(name="table", help="a table to read", write=table, joins=True),
     )
 

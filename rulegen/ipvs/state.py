@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import msgspec
 
 from rulegen.iptables.dump import Dump
+from rulegen.iptables.parse import parse as parse_rules
 from rulegen.iptables.parse import read as read_rules
 from rulegen.iptables.save import as_dump
 from rulegen.ipvs import ipsets, servers
@@ -19,11 +20,14 @@ from rulegen.ipvs.servers import RealServer, Server
 from rulegen.ipvs.sets import HEALTH_CHECK, SETS, set_name
 from rulegen.ipvs.text import create_line
 from rulegen.model import Family
-from rulegen.plan.addresses import Network, contains, network, parse
+from rulegen.plan.addresses import Network, contains, network
+from rulegen.plan.addresses import parse as parse_address
 
 SERVER_LISTINGS = ("ipvsadm -Sn", "ipvsadm -Ln")
 SET_LISTINGS = ("ipset save", "ipset list")
 ADDRESSES = "ip -j addr"
+ALL = "listings"
+"""All of a node in one text, as :attr:`State.text` writes it."""
 
 BASE_NAMES: Mapping[Family, Mapping[str, str]] = {
     family: {set_name(kind.name, family): kind.name for kind in SETS} for family in ("IPv4", "IPv6")
@@ -65,7 +69,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
     def is_excluded(self, server: Server) -> bool:
         """Whether kube-proxy leaves a virtual server alone, whoever made it."""
-        address = parse(server.address.rpartition(":")[0].strip("[]"))
+        address = parse_address(server.address.rpartition(":")[0].strip("[]"))
         return address is not None and any(contains(net, address) for net in self.excluded)
 
 
@@ -114,6 +118,34 @@ def state(ruleset: Ruleset) -> State:
     )
 
 
+def parse(text: str, family: Family) -> State:
+    """What :attr:`State.text` wrote; the lines of each tool are told by how they begin.
+
+    Raises ValueError for a line that is of none of them.
+    """
+    rules: list[str] = []
+    parts: dict[str, list[str]] = {"create": [], "add": [], "-A": [], "-a": [], "address": []}
+    inside = False
+    for number, line in enumerate(text.splitlines(keepends=True), 1):
+        first = line.partition(" ")[0].strip()
+        if inside or first.startswith("*"):
+            rules.append(line)
+            inside = first != "COMMIT"
+        elif first in parts:
+            parts[first].append(line)
+        elif first and not first.startswith("#"):
+            raise ValueError(f"line {number}: of no listing of the ipvs mode: {line.strip()!r}")
+    virtual = servers.read("".join(parts["-A"] + parts["-a"]))
+    sets = ipsets.read("".join(parts["create"] + parts["add"]))
+    state = State(
+        family=family,
+        servers={server.key: server for server in virtual if server.family == family},
+        addresses=tuple([line.split()[1] for line in parts["address"]]),
+        rules=parse_rules("".join(rules), family),
+    )
+    return _with_sets(state, sets)
+
+
 def read(listings: Mapping[str, str], family: Family) -> dict[str, State]:
     """The listings of a node as states, by the commands that they were read from.
 
@@ -121,6 +153,8 @@ def read(listings: Mapping[str, str], family: Family) -> dict[str, State]:
     ``-Ln``), the next one holds what the second way tells. Raises ValueError, with the listing's name, for
     one that cannot be read.
     """
+    if ALL in listings:
+        return {ALL: parse(listings[ALL], family)}
     rules = list(read_rules(listings, family).items())
     virtual = [(name, _servers(name, listings[name], family)) for name in SERVER_LISTINGS if name in listings]
     sets = [(name, _sets(name, listings[name])) for name in SET_LISTINGS if name in listings]

@@ -19,7 +19,7 @@ def golden(request: pytest.FixtureRequest) -> Golden:
     return found
 
 
-@pytest.mark.parametrize("mode", ["iptables", "nftables"])
+@pytest.mark.parametrize("mode", ["iptables", "ipvs", "nftables"])
 def test_the_beginners_rules_are_those_of_the_golden_file(request: pytest.FixtureRequest, mode: str) -> None:
     golden(request)(NGX, f"golden/ngx-{mode}.rules", node=NODE, mode=mode)
 
@@ -91,14 +91,15 @@ def test_a_nodes_own_dump_serves_as_a_golden_file(
     assert run(pytester, monkeypatch).ret == 0
 
 
-def test_a_table_of_nftables_is_compared_by_service_too(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("mode", "start"), [("nftables", "add table ip kube-proxy"), ("ipvs", "*nat\n")])
+def test_the_other_modes_are_compared_by_service_too(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, mode: str, start: str
 ) -> None:
     project(pytester)
-    test = pytester.path / "test_a_table_of_nftables_is_compared_by_service_too.py"
-    test.write_text(test.read_text().replace("node=", 'mode="nftables", node='))
+    (test,) = pytester.path.glob("test_*.py")
+    test.write_text(test.read_text().replace("node=", f'mode="{mode}", node='))
     assert run(pytester, monkeypatch, "--update-golden").ret == 0
-    assert (pytester.path / "golden" / "rules.save").read_text().startswith("add table ip kube-proxy")
+    assert (pytester.path / "golden" / "rules.save").read_text().startswith(start)
     assert run(pytester, monkeypatch).ret == 0
     pods = pytester.path / "deploy" / "pods.yaml"
     pods.write_text(pods.read_text().replace("10.10.1.86", "10.10.1.90"))

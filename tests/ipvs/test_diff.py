@@ -12,7 +12,7 @@ from rulegen.ipvs import Ruleset, compile_rules
 from rulegen.ipvs.diff import diff
 from rulegen.ipvs.ipsets import IpSet
 from rulegen.ipvs.servers import Server
-from rulegen.ipvs.state import State, read, state
+from rulegen.ipvs.state import State, parse, read, state
 from rulegen.ipvs.summary import summary
 from rulegen.model.objects import ServicePort
 from rulegen.plan import plan
@@ -120,3 +120,10 @@ def test_the_text_is_a_script_that_a_shell_reads() -> None:
     text = diff(nothing(), state(web("10.10.0.1"))).text
     shell = shutil.which("dash") or "sh"
     subprocess.run([shell, "-n"], input=text, text=True, check=True)
+
+
+def test_all_listings_of_a_node_are_one_text_that_is_read_again() -> None:
+    node = state(web("10.10.0.1", affinity=30))
+    again = parse(node.text, "IPv4")
+    assert not diff(node, again) and not diff(again, node)
+    assert again.text == node.text
