@@ -1,4 +1,4 @@
-"""The `rulegen` command: registers the commands and keeps tracebacks from users."""
+"""The `rulegen` command: calls a command and keeps tracebacks from users."""
 
 from __future__ import annotations
 
@@ -7,26 +7,10 @@ import sys
 
 import typer
 
-from rulegen.cli import (
-    allocate,
-    apply,
-    cleanup,
-    collect,
-    diff,
-    dns,
-    endpoints,
-    explain,
-    kubectl,
-    render,
-    show,
-    trace,
-    userspace_proxy,
-    validate,
-    watch,
-    whose,
-)
+from rulegen.cli.commands import Commands
 
 app = typer.Typer(
+    cls=Commands,
     name="rulegen",
     help="Compile, diff, trace and try the node rules that Kubernetes Services turn into.",
     no_args_is_help=True,
@@ -34,29 +18,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-
-# In the order of the help.
-COMMANDS = (
-    render,
-    show,
-    explain,
-    trace,
-    diff,
-    apply,
-    cleanup,
-    whose,
-    validate,
-    endpoints,
-    allocate,
-    dns,
-    kubectl,
-    userspace_proxy,
-    collect,
-    watch,
-)
-
-for _module in COMMANDS:
-    _module.register(app)
 
 
 def _version(wanted: bool) -> None:
