@@ -101,6 +101,8 @@ def everything(report: Report, size: tuple[int, int], modes: list[str]) -> None:
         ours = f"{mode}: objects to text"
         report.ratio("of kube-proxy's feed + first sync", ours, f"kube-proxy {mode}: feed + first sync", size)
         report.ratio("of kube-proxy's later full sync", ours, f"kube-proxy {mode}: later full sync", size)
+        measure(report, f"{mode}: rules read for traces", f"trace load {mode}", size)
+        measure(report, f"{mode}: one packet traced", f"trace {mode}", size)
     measure(report, "one endpoint changed, to transaction text", "one change", size)
     ours, theirs = "one endpoint changed, to transaction text", "kube-proxy iptables: one change"
     report.ratio("of kube-proxy's one change", ours, theirs, size)
@@ -110,6 +112,7 @@ def everything(report: Report, size: tuple[int, int], modes: list[str]) -> None:
         ("diff of two compiled states", "diff"),
         ("load and validate kubectl's JSON", "load json"),
         ("rulegen show svc/NAME, whole process", "show"),
+        ("rulegen trace --to svc/NAME, whole process", "trace"),
         ("rulegen --help, whole process", "help"),
         ("peer: a plain f-string loop", "f-string loop"),
     ):

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,36 @@ def _diff(services: int, endpoints: int) -> list[float]:
     return _timed(work, 3)
 
 
+def _tracer(mode: str, services: int, endpoints: int) -> Any:
+    """Compiled rules of all Services, to be read by the tracer."""
+    import rulegen
+
+    rules = rulegen.compile(
+        clusters.cluster(services, endpoints), clusters.NODE, clusters.CONFIG, mode, families=["IPv4"]
+    )
+    return rulegen.Tracer(rules, node=clusters.NODE, config=clusters.CONFIG)
+
+
+def _trace(mode: str, services: int, endpoints: int) -> list[float]:
+    """One packet through rules that were read before, each to a Service that none was sent to yet."""
+    tracer = _tracer(mode, services, endpoints)
+    tracer.prepare("IPv4")
+    seconds = []
+    for number in range(101):
+        to = f"{clusters.address(clusters.CLUSTER_IPS, number * 7 % services)}:80"
+        started = time.perf_counter()
+        trace = tracer.trace("10.255.0.9", to)
+        seconds.append(time.perf_counter() - started)
+        assert len(trace.outcomes) == endpoints
+    return seconds[1:]
+
+
+def _trace_load(mode: str, services: int, endpoints: int) -> list[float]:
+    """Reading the text of compiled rules, up to where packets can be traced."""
+    tracers = [_tracer(mode, services, endpoints) for _ in range(4)]
+    return _timed(lambda: tracers.pop().prepare("IPv4"), 3)
+
+
 def _command(*arguments: str) -> Callable[[int, int], list[float]]:
     """A whole process of the command line, reading a listing of the cluster where it needs one."""
 
@@ -180,8 +211,11 @@ MEASURES: dict[str, Callable[[int, int], list[float]]] = {
     "one service": _one_service,
     "crossing 1,000 endpoints": _crossing,
     "diff": _diff,
+    **{f"trace {mode}": partial(_trace, mode) for mode in ("iptables", "ipvs", "nftables")},
+    **{f"trace load {mode}": partial(_trace_load, mode) for mode in ("iptables", "ipvs", "nftables")},
     "help": _command("--help"),
     "show": _command("show", "svc/svc-7", "-n", "ns-7", "-f", "FILE"),
+    "trace": _command("trace", "--from", "10.128.0.5", "--to", "svc/svc-7", "-n", "ns-7", "-f", "FILE"),
 }
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rulegen.compiler import Compiler
     from rulegen.load.problems import LoadError, Problem
     from rulegen.model import Cluster, Node, ProxyConfig
+    from rulegen.trace.tracer import Tracer
 
 __all__ = [
     "Cluster",
@@ -29,6 +30,7 @@ __all__ = [
     "Node",
     "Problem",
     "ProxyConfig",
+    "Tracer",
     "compile",
     "conformance",
     "load",
@@ -43,6 +45,7 @@ _HOMES = {
     "Node": "rulegen.model",
     "Problem": "rulegen.load.problems",
     "ProxyConfig": "rulegen.model",
+    "Tracer": "rulegen.trace.tracer",
     "compile": "rulegen.api",
     "text": "rulegen.api",
 }

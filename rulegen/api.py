@@ -60,16 +60,28 @@ def compile(
     """
     if not isinstance(node, Node):
         node = plain_node(node or {})
-    if not isinstance(config, ProxyConfig):
-        config = proxy_config(cluster.proxy_configuration if config is None else _checked(config), mode)
-    elif mode is not None and mode != config.mode:
-        config = msgspec.structs.replace(config, mode=mode)
+    config = as_config(config, cluster, mode)
     chosen = backend(config.mode)
     rules: dict[Family, Any] = {}
     with paused():
         for family in families:
             rules[family] = chosen.compile_rules(plan(cluster, node, config, family, version))
     return rules
+
+
+def as_config(
+    config: ProxyConfig | Mapping[str, Any] | None, cluster: Cluster | None, mode: str | None
+) -> ProxyConfig:
+    """A configuration from plain data, or that among the objects; ``mode`` wins over its own.
+
+    Raises :class:`rulegen.LoadError` for plain data that kube-proxy would not take.
+    """
+    if not isinstance(config, ProxyConfig):
+        found = cluster.proxy_configuration if cluster is not None else None
+        return proxy_config(found if config is None else _checked(config), mode)
+    if mode is not None and mode != config.mode:
+        return msgspec.structs.replace(config, mode=mode)
+    return config
 
 
 def _checked(config: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -117,33 +129,24 @@ def trace(
 
     Raises ValueError for a question that cannot be asked, or for rules that cannot be read.
     """
-    from rulegen.trace import conntrack as connections
-    from rulegen.trace.ask import Question
-    from rulegen.trace.tracing import Known, trace_on
+    from rulegen.trace.tracer import Tracer
 
-    if isinstance(rules, Cluster):
-        cluster = rules
-    if node is not None and not isinstance(node, Node):
-        node = plain_node(node)
-    if not isinstance(config, ProxyConfig):
-        found = cluster.proxy_configuration if cluster is not None else None
-        config = proxy_config(found if config is None else _checked(config), mode)
-    known = Known(
+    tracer = Tracer(
+        rules,
         cluster=cluster,
         node=node,
         config=config,
         mode=mode,
         version=version,
         namespace=namespace,
-        recent=recent or {},
+        recent=recent,
     )
-    question = Question(
-        source=source,
-        to=to,
+    return tracer.trace(
+        source,
+        to,
         family=family,
         protocol=protocol,
         interface=interface,
         state=state,
-        connections=connections.read(conntrack),
+        conntrack=conntrack,
     )
-    return trace_on(rules, question, known)

@@ -62,13 +62,14 @@ def ask(
     connection = conntrack.matching(question.connections, sent)
     outcomes = node.trace(sent, entry, state=question.state, connection=connection)
     trace = Trace(packet=sent, entry=entry, outcomes=tuple(outcomes), virtual=_virtual(node, plan, sent))
+    notes = [node.host.note] if node.host.note else []
     if plan is None:
-        return trace
+        return msgspec.structs.replace(trace, remarks=tuple(notes))
     claimed = [planned for planned, name in claims if name == sent.protocol_name or sent.is_ping]
     return msgspec.structs.replace(
         trace,
         endpoints=_endpoints(plan, outcomes),
-        remarks=tuple(dict.fromkeys(_remarks(trace, plan, claimed, directory, mode))),
+        remarks=tuple(dict.fromkeys([*_remarks(trace, plan, claimed, directory, mode), *notes])),
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_interface, ip_network
+from typing import TypeAlias
 
 import msgspec
 
@@ -53,7 +54,7 @@ class Host:
     ``interfaces`` are device -> addresses with prefix length, of any family, ``lo`` first as in the kernel.
     ``routes`` are those beyond what addresses bring with them. ``route_localnet`` is the sysctl that lets
     127.0.0.0/8 leave the loopback device; ``bridges`` are devices whose packets br_netfilter hands to
-    iptables as bridged ones.
+    iptables as bridged ones. ``note`` is what to say of addresses that were assumed.
     """
 
     def __init__(
@@ -68,10 +69,16 @@ class Host:
         self.family: Family = family
         self.bits = BITS[family]
         self.route_localnet = route_localnet
+        self.note = ""
         self.bridges = frozenset(bridges)
         self.devices = list(dict.fromkeys([LOOPBACK, *interfaces]))
         self.addresses = _addresses(family, interfaces)
         self._own = {address.value: address for address in reversed(self.addresses)}
+        # In ipvs mode there are tens of thousands: each is looked at once, here.
+        self._on: dict[str, list[Address]] = {}
+        for address in self.addresses:
+            self._on.setdefault(address.device, []).append(address)
+        self._scopes = {_scope6(a.value) for a in self.addresses} if family == "IPv6" else set()
         self._local_nets = [
             (a.value, a.length) for a in self.addresses if family == "IPv4" and a.device == LOOPBACK
         ]
@@ -87,7 +94,9 @@ class Host:
         ]
         # Longest prefix first; of equal ones the lower metric, and what the kernel adds itself.
         self.routes = tuple(routes)
-        self._routes = sorted([*connected, *self.routes], key=lambda route: (-route.length, route.metric))
+        ways = sorted([*connected, *self.routes], key=lambda route: (-route.length, route.metric))
+        self._to_one = {way.network: way for way in reversed(ways) if way.length == self.bits}
+        self._routes = [way for way in ways if way.length < self.bits]
         self._broadcast = frozenset(
             _prefix(a.value, a.length, 32) | (1 << 32 - a.length) - 1
             for a in self.addresses
@@ -132,11 +141,11 @@ class Host:
         """The way to an address, ``local`` for the node's own; None where there is none."""
         if self.is_local(address):
             return self._local_route(address)
+        found = self._to_one.get(address)
+        if found is not None:
+            return found
         bits = self.bits
-        for route in self._routes:
-            if route.holds(address, bits):
-                return route
-        return None
+        return next((way for way in self._routes if way.holds(address, bits)), None)
 
     def _local_route(self, address: int) -> Route:
         own = self._own.get(address)
@@ -179,14 +188,14 @@ class Host:
 
     def first_address(self, device: str) -> int | None:
         """The first address of a device, which REDIRECT sends to."""
-        return next((a.value for a in self.addresses if a.device == device and a.scope == _GLOBAL), None)
+        return next((a.value for a in self._on.get(device, ()) if a.scope == _GLOBAL), None)
 
     def _select(self, device: str, hop: int, scope: int) -> int | None:
         """inet_select_addr: one that shares a network with the next hop, else the device's first."""
         found: int | None = None
         narrowest = _LINK if self.route_localnet else _HOST
-        for a in self.addresses:
-            if a.device != device or a.secondary or min(a.scope, narrowest) > scope:
+        for a in self._on.get(device, ()):
+            if a.secondary or min(a.scope, narrowest) > scope:
                 continue
             if not hop or _prefix(hop, a.length, 32) == _prefix(a.value, a.length, 32):
                 return a.value
@@ -200,26 +209,41 @@ class Host:
         return None
 
     def _source_rfc6724(self, destination: int, device: str) -> int | None:
-        best: tuple[tuple[int, ...], int] | None = None
-        wanted_scope, wanted_label = _scope6(destination), _label(destination)
-        own_only = wanted_scope <= 2
-        for a in self.addresses:
-            if own_only and a.device != device:
-                continue
-            scope = _scope6(a.value)
-            # Wide enough for the destination, as narrow as possible; else as wide as possible.
-            fits = (1, -scope) if scope >= wanted_scope else (0, scope)
-            common = 128 - (a.value ^ destination).bit_length()
-            score = (
-                int(a.value == destination),
-                *fits,
-                int(a.device == device),
-                int(_label(a.value) == wanted_label),
-                min(common, a.length),
-            )
-            if best is None or score > best[0]:
-                best = (score, a.value)
+        if destination in self._own:
+            wanted_scope = _scope6(destination)
+            if wanted_scope > 2 or any(a.value == destination for a in self._on.get(device, ())):
+                return destination
+        best = _best(self._on.get(device, ()), destination)
+        if _scope6(destination) <= 2:
+            return best[1] if best is not None else None
+        # Addresses of other devices are asked where this one has none that fits as well.
+        if best is not None and best[0][0] == max(_fits(scope, destination) for scope in self._scopes):
+            return best[1]
+        others = _best((a for a in self.addresses if a.device != device), destination)
+        if best is None or (others is not None and others[0][0] > best[0][0]):
+            best = others
         return best[1] if best is not None else None
+
+
+def _fits(scope: int, destination: int) -> tuple[int, int]:
+    """Wide enough for the destination, as narrow as possible; else as wide as possible."""
+    wanted = _scope6(destination)
+    return (1, -scope) if scope >= wanted else (0, scope)
+
+
+_Score: TypeAlias = "tuple[tuple[int, int], bool, int]"
+
+
+def _best(addresses: Iterable[Address], destination: int) -> tuple[_Score, int] | None:
+    """The best source among addresses that are alike in all but scope, label and prefix (RFC 6724)."""
+    best: tuple[_Score, int] | None = None
+    label = _label(destination)
+    for a in addresses:
+        common = 128 - (a.value ^ destination).bit_length()
+        score = (_fits(_scope6(a.value), destination), _label(a.value) == label, min(common, a.length))
+        if best is None or score > best[0]:
+            best = (score, a.value)
+    return best
 
 
 def _prefix(value: int, length: int, bits: int) -> int:
@@ -229,30 +253,46 @@ def _prefix(value: int, length: int, bits: int) -> int:
 def _addresses(family: Family, interfaces: Mapping[str, Sequence[str]]) -> list[Address]:
     """All addresses of the family, by device, in the order in which the kernel walks them."""
     found: list[Address] = []
+    six = family == "IPv6"
     for device in dict.fromkeys([LOOPBACK, *interfaces]):
         own: list[Address] = []
+        nets: set[tuple[int, int]] = set()
         for text in interfaces.get(device, ()):
-            net = ip_interface(text)
-            if (net.version == 6) != (family == "IPv6"):
+            if (":" in text) is not six:
                 continue
-            value, length = int(net.ip), net.network.prefixlen
-            if family == "IPv4":
-                prefix = _prefix(value, length, 32)
-                again = any(a.length == length and _prefix(a.value, length, 32) == prefix for a in own)
-                scope = _HOST if value >> 24 == 127 else _LINK if value >> 16 == 0xA9FE else _GLOBAL
-                own.append(Address(value, length, device, scope, again))
-            else:
+            value, length = _parsed(text)
+            if six:
                 own.append(Address(value, length, device))
-        if family == "IPv6":
+                continue
+            net = (length, _prefix(value, length, 32))
+            scope = _HOST if value >> 24 == 127 else _LINK if value >> 16 == 0xA9FE else _GLOBAL
+            own.append(Address(value, length, device, scope, net in nets))
+            nets.add(net)
+        if six:
             # A new address is put before those of its scope (ipv6_link_dev_addr).
             own.reverse()
             own.sort(key=lambda a: -_scope6(a.value))
         found += own
     if not any(a.device == LOOPBACK for a in found):
-        own_loopback = number("::1") if family == "IPv6" else number("127.0.0.1")
-        length, scope = (128, _GLOBAL) if family == "IPv6" else (8, _HOST)
+        own_loopback = number("::1") if six else number("127.0.0.1")
+        length, scope = (128, _GLOBAL) if six else (8, _HOST)
         found.insert(0, Address(own_loopback, length, LOOPBACK, scope))
     return found
+
+
+def _parsed(text: str) -> tuple[int, int]:
+    """An address and the length of its prefix; without one it is a network of its own.
+
+    Raises ValueError for text that is no address.
+    """
+    ip, slash, length = text.partition("/")
+    bits = 128 if ":" in ip else 32
+    if not slash:
+        return number(ip), bits
+    if length.isdecimal() and int(length) <= bits:
+        return number(ip), int(length)
+    net = ip_interface(text)
+    return int(net.ip), net.network.prefixlen
 
 
 def _scope6(value: int) -> int:

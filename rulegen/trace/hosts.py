@@ -8,12 +8,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_address, ip_network
 from typing import Any
 
+import msgspec
+
 from rulegen.model import Family, Node, ProxyConfig
 from rulegen.trace.host import LOOPBACK, Host, Route, route
+from rulegen.trace.packet import number
 
 DUMMY = "kube-ipvs0"
 PODS = "pods"
 """What the device of a node's pods is called where nothing tells its name."""
+
+ASSUMED: dict[Family, str] = {"IPv4": "192.0.2.1", "IPv6": "2001:db8::1"}
+"""What a node is taken to have of which no address is known: one for documentation (RFC 5737, RFC 3849)."""
 
 ANYWHERE: dict[Family, str] = {"IPv4": "0.0.0.0/0", "IPv6": "::/0"}
 
@@ -47,10 +53,18 @@ def of_node(
 ) -> Host:
     """A host from the facts about a node: its pod CIDRs and ``pods`` behind one device, the rest outside.
 
-    ``bound`` are the addresses that the ipvs mode binds to kube-ipvs0.
+    ``bound`` are the addresses that the ipvs mode binds to kube-ipvs0. Where no device is known, the
+    node has its IPs on eth0; where no address is known at all, one is assumed, and the host's note tells it.
     """
     six = family == "IPv6"
     interfaces: dict[str, Sequence[str]] = dict(node.interfaces)
+    note = ""
+    if not any(held for name, held in interfaces.items() if name != LOOPBACK):
+        own = node.ips or ASSUMED.values()
+        interfaces["eth0"] = [f"{ip}/{128 if ':' in ip else 32}" for ip in own]
+        if not node.ips:
+            note = f"Nothing says what addresses this node has: {ASSUMED[family]} on eth0 is assumed."
+        node = msgspec.structs.replace(node, interfaces=interfaces)
     if bound:
         interfaces[DUMMY] = [f"{ip}/{128 if six else 32}" for ip in bound]
     device = pod_device(node, config)
@@ -58,13 +72,21 @@ def of_node(
         # REDIRECT needs an address of the device that packets come in by: bridges have the first one.
         interfaces[device] = [_first_of(net) for net in node.pod_cidrs if (":" in net) == six]
     routes = [route(net, device) for net in node.pod_cidrs if (":" in net) == six]
-    routes += [route(ip, device) for ip in pods if (":" in ip) == six]
+    bits = 128 if six else 32
+    # What a route to all pods leads to needs none of its own.
+    routes += [
+        Route(address, bits, device)
+        for address in [number(ip) for ip in pods if (":" in ip) == six]
+        if not any(way.holds(address, bits) for way in routes)
+    ]
     way_out = _way_out(node, family)
     if way_out:
         routes.append(route(ANYWHERE[family], way_out))
     # kube-proxy sets it for node ports on 127.0.0.1, which only its iptables mode has.
     localnet = config.mode == "iptables" and config.localhost_node_ports
-    return Host(family, interfaces, routes, route_localnet=localnet)
+    host = Host(family, interfaces, routes, route_localnet=localnet)
+    host.note = note
+    return host
 
 
 def _first_of(cidr: str) -> str:

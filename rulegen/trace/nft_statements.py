@@ -83,8 +83,17 @@ def value(word: str) -> Expression:
     return word
 
 
+_QUICK = re.compile(r"([\w:]+(?:\.\w+){0,3}(?: \. [\w.:]+)*)(?: : (goto|jump) (\S+))?")
+
+
 def element(text: str) -> tuple[Expression, Expression | None]:
     """Key and data (None in a set) of an element; comments, times and counters of it are left out."""
+    quick = _QUICK.fullmatch(text)
+    if quick is not None:
+        # There are tens of thousands of these.
+        parts = [value(part) for part in quick[1].split(" . ")]
+        key: Expression = parts[0] if len(parts) == 1 else {"concat": parts}
+        return key, {quick[2]: {"target": quick[3]}} if quick[2] else None
     reader = _Reader(text, "inet")
     key = reader.constant()
     while reader.more and reader.word != ":":

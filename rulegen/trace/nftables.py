@@ -64,7 +64,13 @@ class NftTable:
 
     def bases(self) -> list[Base]:
         return [
-            Base(chain.hook.upper(), chain.priority, self._runner(name), translates=chain.kind == "nat")
+            Base(
+                chain.hook.upper(),
+                chain.priority,
+                self._runner(name),
+                translates=chain.kind == "nat",
+                prepare=self.prepare,
+            )
             for name, chain in self._table.chains.items()
             if chain.hook in ("prerouting", "input", "forward", "output", "postrouting")
         ]

@@ -45,6 +45,7 @@ class Node:
                 Base(hook, priority, self._ask_ipvs, sends=True) for hook, priority in _IPVS_PRIORITY.items()
             ]
         self._at = {hook: stages(hook, every) for hook in HOOKS}
+        self._ready = [*[table.prepare for table in self.tables], *{base.prepare: 0 for base in every}]
 
     def trace(
         self,
@@ -69,6 +70,11 @@ class Node:
             way.arrive(walk)
         way.done.sort(key=_order)
         return [self._outcome(packet, each) for each in way.done]
+
+    def prepare(self) -> None:
+        """Read now what every packet meets, so that the first one need not wait."""
+        for ready in self._ready:
+            ready()
 
     def stages(self, hook: str) -> Sequence[Stage]:
         return self._at[hook]

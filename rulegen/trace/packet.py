@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
+from socket import AF_INET, AF_INET6, inet_pton
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -36,7 +37,12 @@ PORTED = frozenset({6, 17, 33, 132, 136})
 @lru_cache(maxsize=65536)
 def number(text: str) -> int:
     """An address as a number. Raises ValueError for text that is no address."""
-    return int(IPv6Address(text)) if ":" in text else int(IPv4Address(text))
+    six = ":" in text
+    try:
+        return int.from_bytes(inet_pton(AF_INET6 if six else AF_INET, text))
+    except OSError:
+        # It may have a zone; if not, this knows what is wrong with it.
+        return int(IPv6Address(text)) if six else int(IPv4Address(text))
 
 
 @lru_cache(maxsize=65536)

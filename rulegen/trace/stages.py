@@ -13,11 +13,16 @@ NAT_PRIORITY = {"PREROUTING": -100, "INPUT": 100, "OUTPUT": -100, "POSTROUTING":
 """Where chains that translate are called, whatever priority they ask for (nf_nat_proto.c)."""
 
 
+def _nothing() -> None:
+    pass
+
+
 class Base(msgspec.Struct, frozen=True):
     """A chain that the kernel calls: its hook, its priority there, and how it is followed.
 
     Chains that translate are asked for a connection's first packet only, until one of them settles it.
-    ``sends`` says that it may send packets on by itself, past what else is at the hook.
+    ``sends`` says that it may send packets on by itself, past what else is at the hook. ``prepare`` reads
+    what can be read before a packet comes.
     """
 
     hook: str
@@ -25,6 +30,7 @@ class Base(msgspec.Struct, frozen=True):
     run: Callable[[Walk], list[Walk]]
     translates: bool = False
     sends: bool = False
+    prepare: Callable[[], None] = _nothing
 
 
 class Stage(msgspec.Struct, frozen=True):

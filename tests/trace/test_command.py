@@ -224,3 +224,48 @@ def test_the_api_traces_what_it_compiled() -> None:
     assert str(from_text).count("source becomes 192.168.10.1") == 2
     with pytest.raises(ValueError, match="no rules of IPv6"):
         product.trace({"IPv4": rules["IPv4"]}, "fd00::9", "[fd00::1]:80", node=node)
+
+
+def test_a_node_of_which_nothing_is_known_has_a_way_out(rulegen: Rulegen) -> None:
+    files = [word for name in ("app.yaml", "pods.yaml") for word in ("-f", str(FIXTURES / "ngx" / name))]
+    result = rulegen("trace", "--from", "external", "--to", "svc/ngx-svc", "-o", "short", *files)
+    assert result.code == 0
+    assert [line.split()[2] for line in result.out.splitlines()[:2]] == ["10.10.0.232:80", "10.10.1.86:80"]
+    assert result.out.endswith("what addresses this node has: 192.0.2.1 on eth0 is assumed.\n")
+
+
+def test_rules_are_read_once_for_many_packets() -> None:
+    cluster = product.load(str(FIXTURES / "ngx"))
+    tracer = product.Tracer(cluster, node={"name": "n1", "ips": ["192.168.10.1"]}, mode="nftables")
+    tracer.prepare("IPv4")
+    assert tracer.trace("external", "192.168.10.1:30651").delivered
+    assert not tracer.trace("external", "svc/ngx-svc:81").delivered
+    assert str(tracer.trace("pod/ngx-dep-1", "svc/ngx-svc")) == str(
+        product.trace(
+            cluster,
+            "pod/ngx-dep-1",
+            "svc/ngx-svc",
+            node={"name": "n1", "ips": ["192.168.10.1"]},
+            mode="nftables",
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("rules", "options", "fault"),
+    [
+        (None, {}, "rules must be a Cluster"),
+        ([], {}, "rules must be a Cluster"),
+        ({}, {}, "rules must be a Cluster"),
+        ("nonsense", {"node": {"ips": ["192.168.10.1"]}}, "no rules of IPv4"),
+    ],
+)
+def test_rules_of_another_kind_are_refused(rules: object, options: dict[str, object], fault: str) -> None:
+    with pytest.raises(ValueError, match=fault):
+        product.trace(rules, "external", "10.0.0.1:80", **options)  # type: ignore[arg-type]
+
+
+def test_rules_of_one_mode_are_not_traced_as_those_of_another() -> None:
+    rules = product.compile(product.load(str(FIXTURES / "ngx")), mode="ipvs")
+    with pytest.raises(ValueError, match="compiled in ipvs mode, not in nftables mode"):
+        product.trace(rules, "external", "10.96.240.115:80", mode="nftables")
