@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the system packages that the kernel tests need, where root and apt are there; says so where not.
 set -eu
-packages="iptables nftables ipset ipvsadm iproute2 conntrack kmod nfacct user-mode-linux nsd bind9-dnsutils"
+packages="iptables nftables ipset ipvsadm iproute2 conntrack kmod nfacct user-mode-linux nsd bind9 bind9-utils bind9-dnsutils"
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
     echo "system packages: not root or no apt-get here, nothing installed; kernel tests skip where a tool is missing"
     exit 0

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+
+import pytest
 
 from tests.cli.running import FIXTURES, Rulegen
 
@@ -89,3 +92,65 @@ def test_the_group_and_each_command_have_help(rulegen: Rulegen) -> None:
     assert "rulegen dns resolve web.prod" in rulegen("dns", "--help").out
     for command in ("list", "resolve", "serve"):
         assert rulegen("dns", command, "--help").code == 0
+
+
+def test_a_name_is_looked_for_as_a_pod_would(rulegen: Rulegen) -> None:
+    """A pod of a StatefulSet is NAME.SERVICE, which could as well be a Service and its namespace."""
+    made = rulegen("dns", "10-10-1-86.ngx-svc", "-f", NGX).out
+    assert "10-10-1-86.ngx-svc.default.svc.cluster.local.   A      10.10.1.86\n" in made
+    gone = rulegen("dns", "ngx-svc.prod", "-f", NGX)
+    assert gone.code == 1
+    assert "no name ngx-svc.prod.default.svc.cluster.local. or ngx-svc.prod.svc.cluster.local." in gone.err
+
+
+def test_names_need_no_node_however_many_there_are(rulegen: Rulegen, tmp_path: Path) -> None:
+    (tmp_path / "n2.yaml").write_text("apiVersion: v1\nkind: Node\nmetadata: {name: n2}\n")
+    assert rulegen("dns", "ngx-svc", "-f", NGX, "-f", "n2.yaml").code == 0
+
+
+def test_lines_for_etc_hosts_are_for_names_that_people_ask_for(rulegen: Rulegen) -> None:
+    assert "arpa" not in rulegen("dns", "-f", NGX, "-o", "hosts").out
+
+
+def test_an_address_is_not_asked_for_but_its_name_can_be(rulegen: Rulegen) -> None:
+    plain = rulegen("dns", "resolve", "10.96.240.115", "-f", NGX)
+    assert (plain.code, plain.out) == (
+        0,
+        "10.96.240.115 is an address already: nothing is asked (-t PTR asks for its name)\n",
+    )
+    back = rulegen("dns", "resolve", "10.96.240.115", "-t", "ptr", "-f", NGX).out
+    assert "115.240.96.10.in-addr.arpa.   PTR    PTR ngx-svc.default.svc.cluster.local.\n" in back
+
+
+def test_a_name_without_the_type_is_told_though_servers_upstream_come_last(rulegen: Rulegen) -> None:
+    done = rulegen("dns", "resolve", "ngx-svc", "-t", "AAAA", "-f", NGX)
+    assert done.code == 1
+    assert done.out.endswith(
+        "ngx-svc is not found: ngx-svc.default.svc.cluster.local. exists, but has no AAAA record, and"
+        " ngx-svc. is left to the servers upstream\n"
+    )
+
+
+def test_a_pod_of_another_namespace_is_meant_by_either_option(rulegen: Rulegen) -> None:
+    asked = ("dns", "resolve", "ngx-svc", "-f", f"{NGX}/app.yaml")
+    from_prod = rulegen(*asked, "--from-namespace", "prod")
+    assert "ngx-svc.prod.svc.cluster.local." in from_prod.out and from_prod.code == 1
+    assert "default has a Service ngx-svc: ask for ngx-svc.default" in from_prod.out
+    assert "ngx-svc.prod.svc.cluster.local." in rulegen(*asked, "-n", "prod").out
+
+
+@pytest.mark.parametrize(
+    ("words", "fault"),
+    [
+        (["a b"], "'a b': a domain name is meant"),
+        ([".."], "'..': a domain name is meant"),
+        (["a..b"], "'a..b' is no domain name"),
+        (["x" * 64], "a label has 1 to 63 bytes"),
+        (["web", "-t", "BLAH"], "--type BLAH: no type of DNS; known: A, AAAA"),
+        (["web", "--from-namespace", "Prod"], "--from-namespace Prod: no name of a namespace"),
+        (["web", "--cluster-domain", "a b"], "'a b': a domain name is meant"),
+    ],
+)
+def test_a_question_that_nobody_can_ask_is_refused(rulegen: Rulegen, words: list[str], fault: str) -> None:
+    done = rulegen("dns", "resolve", *words, "-f", NGX)
+    assert (done.code, done.out) == (2, "") and fault in done.err
