@@ -7,7 +7,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
-from rulegen.allocation import allocate, ranges
+from rulegen.allocation import allocate, ranges, service_cidrs
 from rulegen.backend import backend
 from rulegen.collector import paused
 from rulegen.load import load as load_all
@@ -38,7 +38,7 @@ def load(
     from rulegen.controllers import complete
 
     loaded = load_all(*sources, recursive=recursive, strict=strict, namespace=namespace)
-    cidrs = [cidr for item in loaded.cluster.service_cidrs for cidr in item.spec.cidrs or ()]
+    cidrs = service_cidrs(loaded.cluster.service_cidrs)
     allocated = allocate(loaded.cluster, ranges(cidrs) if cidrs else ranges())
     return complete(allocated.cluster).cluster
 

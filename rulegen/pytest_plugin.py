@@ -5,6 +5,9 @@ Installed with rulegen, pytest finds this by itself (entry point ``pytest11``)::
     def test_rules(rulegen_golden):
         rulegen_golden("deploy/", "golden/rules.save", node={"name": "n1", "ips": ["192.168.10.1"]})
 
+    def test_endpoints(rulegen_golden):
+        rulegen_golden.text(what_some_command_printed, "golden/endpoints.yaml")
+
 ``pytest --update-golden`` writes the files anew; not where CI is set, for there nobody would look at them.
 """
 
@@ -12,7 +15,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from rulegen.model import Family, Node, ProxyConfig
 
 UPDATE = "--update-golden"
+OF_IPTABLES = ("iptables", "userspace")
+"""Modes whose rules are all of iptables."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -69,21 +74,43 @@ class Golden:
             settings = proxy_config(settings if settings is not None else cluster.proxy_configuration, mode)
         chosen = mode or settings.mode
         rules = api.compile(cluster, node, settings, chosen, version or DEFAULT_VERSION, [family])[family]
-        path = self.folder / golden
-        if self.update:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(_whole(chosen, rules), encoding="utf-8")
+        known = self._known(golden, lambda: _whole(chosen, rules))
+        if known is None:
             return
-        if not path.is_file():
-            pytest.fail(f"{golden}: no such golden file; pytest {UPDATE} writes it", pytrace=False)
         try:
-            changes = _changes(chosen, rules, path.read_text(encoding="utf-8"), family)
+            changes = _changes(chosen, rules, known, family)
         except ValueError as error:
             pytest.fail(f"{golden}: not a golden file: {error}", pytrace=False)
         if changes:
-            lines = [f"{golden}: the rules of {family} have changed:", *[f"  {line}" for line in changes]]
-            lines.append(f"pytest {UPDATE} writes the file anew, if that is what was meant")
-            pytest.fail("\n".join(lines), pytrace=False)
+            self._fail(golden, f"the rules of {family} have changed", changes)
+
+    def text(self, text: str, golden: str | Path) -> None:
+        """Fail with a unified difference where a text is not that of the golden file.
+
+        It is for what is no rules: endpoints, names, what a command prints.
+        """
+        known = self._known(golden, lambda: text)
+        if known is not None and known != text:
+            lines = difflib.unified_diff(
+                known.splitlines(), text.splitlines(), "before", "now", n=1, lineterm=""
+            )
+            self._fail(golden, "the text has changed", list(lines))
+
+    def _known(self, golden: str | Path, write: Callable[[], str]) -> str | None:
+        """What the golden file holds; None where it was written anew just now."""
+        path = self.folder / golden
+        if self.update:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(write(), encoding="utf-8")
+            return None
+        if not path.is_file():
+            pytest.fail(f"{golden}: no such golden file; pytest {UPDATE} writes it", pytrace=False)
+        return path.read_text(encoding="utf-8")
+
+    def _fail(self, golden: str | Path, what: str, changes: Sequence[str]) -> None:
+        lines = [f"{golden}: {what}:", *[f"  {line}" for line in changes]]
+        lines.append(f"pytest {UPDATE} writes the file anew, if that is what was meant")
+        pytest.fail("\n".join(lines), pytrace=False)
 
 
 def _whole(mode: str, rules: Any) -> str:
@@ -104,7 +131,7 @@ def _changes(mode: str, rules: Any, text: str, family: Family) -> list[str]:
     if listing is None:
         return [line.rstrip("\n") for line in difflib.unified_diff(text.splitlines(), ours.splitlines(), n=0)]
     room = comparing(mode)
-    if mode == "iptables" and "PREROUTING" not in text:
+    if mode in OF_IPTABLES and "PREROUTING" not in text:
         # What `rulegen render` prints has no jumps: kube-proxy makes these apart, and nobody asked for them.
         ours = backend(mode).forms[0].write(rules)
         after = next(iter(room.read({listing: ours}, family).values()))
@@ -124,7 +151,7 @@ def _changes(mode: str, rules: Any, text: str, family: Family) -> list[str]:
 
 def _listing(mode: str, text: str, family: Family) -> str | None:
     """The listing that a golden file is read as; None for a mode whose text is compared as it is."""
-    if mode == "iptables":
+    if mode in OF_IPTABLES:
         return "iptables-save" if family == "IPv4" else "ip6tables-save"
     return {"nftables": "nft list ruleset", "ipvs": "listings"}.get(mode)
 

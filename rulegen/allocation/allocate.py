@@ -17,11 +17,15 @@ KUBERNETES = "default/kubernetes"
 
 
 class Allocation(msgspec.Struct, frozen=True):
-    """A cluster whose Services have all their values, notes on what was given, and the state to keep."""
+    """A cluster whose Services have all their values, notes on what was given, and the state to keep.
+
+    ``given`` names the Services that got something.
+    """
 
     cluster: Cluster
     notes: tuple[str, ...]
     state: State
+    given: tuple[str, ...] = ()
 
 
 class _Taken:
@@ -61,6 +65,7 @@ def allocate(cluster: Cluster, ranges: Ranges, state: State | None = None) -> Al
     _check_kept(cluster, ranges, state)
     taken = _Taken(cluster.services, ranges, state)
     notes: list[str] = []
+    lucky: list[str] = []
     remembered: dict[str, Given] = dict(state.services)
     done: dict[str, Service] = {}
     for service in sorted(cluster.services, key=_key):
@@ -69,13 +74,19 @@ def allocate(cluster: Cluster, ranges: Ranges, state: State | None = None) -> Al
         fresh = _with_ports(fresh, ranges, taken, state.services.get(_key(service), Given()), given)
         if fresh is not service:
             remembered[_key(service)] = given
+            lucky.append(_key(service))
             notes.append(
                 f"{_key(service)}: {', '.join(_told(given))} allocated here; a cluster may choose others"
             )
+            if lacking := _left_out(service, fresh):
+                notes.append(f"{_key(service)}: no {lacking} address, as no Service CIDR is of {lacking}")
         done[_key(service)] = fresh
     services = [done[_key(service)] for service in cluster.services]
     return Allocation(
-        msgspec.structs.replace(cluster, services=tuple(services)), tuple(notes), State(remembered)
+        msgspec.structs.replace(cluster, services=tuple(services)),
+        tuple(notes),
+        State(remembered),
+        tuple(lucky),
     )
 
 
@@ -148,6 +159,12 @@ def _families(service: Service, ranges: Ranges) -> tuple[Family, ...]:
     return tuple(family for family in wanted if family in ranges.cidrs)
 
 
+def _left_out(before: Service, after: Service) -> str:
+    """A family that a Service asked for and that the cluster does not have."""
+    asked = before.spec.ip_families if before.spec.ip_family_policy == "PreferDualStack" else ()
+    return next((family for family in asked or () if family not in (after.spec.ip_families or ())), "")
+
+
 def _with_addresses(service: Service, ranges: Ranges, taken: _Taken, before: Given, given: Given) -> Service:
     spec = service.spec
     if spec.type == "ExternalName" or spec.cluster_ip or spec.cluster_ips:
@@ -157,7 +174,13 @@ def _with_addresses(service: Service, ranges: Ranges, taken: _Taken, before: Giv
         wanted = ", ".join(spec.ip_families or ())
         raise ValueError(
             f"Service {_key(service)}: spec.ipFamilies[0]: Invalid value: {wanted}: not configured on this"
-            " cluster (no Service CIDR of that family)"
+            " cluster (no Service CIDR of that family: --service-cidr names them)"
+        )
+    if spec.ip_family_policy == "RequireDualStack" and len(families) < 2:
+        raise ValueError(
+            f'Service {_key(service)}: spec.ipFamilyPolicy: Invalid value: "RequireDualStack": this cluster'
+            f" is not configured for dual-stack services (its Service CIDRs are of {families[0]} only:"
+            " --service-cidr names them)"
         )
     for family in families:
         given.cluster_ips.append(_address(service, family, ranges, taken, before))

@@ -89,7 +89,7 @@ def _outcome(attempt: Attempt) -> str:
     reply = attempt.reply
     match reply.outcome:
         case "found":
-            return ", ".join(_data(record) for record in reply.answers)
+            return ", ".join(_data(record, attempt.kind) for record in reply.answers)
         case "no such type":
             return f"NOERROR, no answer: the name exists, but has no {attempt.kind} record"
         case "no such name":
@@ -97,8 +97,8 @@ def _outcome(attempt: Attempt) -> str:
     return "asked of the servers upstream: the name is not of the cluster"
 
 
-def _data(record: Record) -> str:
-    return record.data if record.type in ("A", "AAAA") else f"{record.type} {record.data}"
+def _data(record: Record, asked: str) -> str:
+    return record.data if record.type in ("A", "AAAA", asked) else f"{record.type} {record.data}"
 
 
 def _summary(found: Resolution, name: str, kinds: list[str], namespace: str) -> str:

@@ -35,7 +35,7 @@ RESOURCES = {"EndpointSlice": "endpointslice.discovery.k8s.io", "Endpoints": "en
 
 def register(app: typer.Typer) -> None:
     # Endpoints do not depend on what cluster IPs their Service has.
-    app.command(epilog=EXAMPLES)(options.takes_cluster(endpoints, noted=False))
+    app.command(epilog=EXAMPLES)(options.takes_cluster(endpoints, allocating=False))
 
 
 def endpoints(

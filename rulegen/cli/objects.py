@@ -19,9 +19,6 @@ from rulegen.load.loader import ANY_ADDRESS
 from rulegen.load.sources import Source
 from rulegen.model import Cluster, Service
 
-MOST_NOTES = 5
-"""So many Services are told of one by one."""
-
 
 def read_objects(
     files: Sequence[Source] | None,
@@ -88,12 +85,12 @@ def read_cluster(
     state: str | None = None,
     keep_plain: bool = False,
     all_kinds: bool = False,
-    noted: bool = True,
+    allocating: bool = True,
 ) -> Known:
     """Read objects, allocate what Services lack, make up Pods as asked for, and complete the slices.
 
-    What was done is said, what was allocated only where ``noted``; ``all_kinds`` says that objects of all
-    kinds are used. Raises LoadError, ValueError.
+    What was done is said; ``allocating`` is false where nothing depends on it. ``all_kinds`` says that
+    objects of all kinds are used. Raises LoadError, ValueError.
     """
     with paused():
         made_up = synthesize or bool(scales)
@@ -106,14 +103,14 @@ def read_cluster(
             keep_plain=keep_plain,
             used=None if all_kinds else synthesis.KINDS if made_up else (),
         )
-        cluster = allocated(loaded.cluster, service_cidr, node_port_range, state, noted=noted)
+        cluster = loaded.cluster
+        if allocating:
+            cluster = allocated(cluster, service_cidr, node_port_range, state)
         if made_up:
             cluster = _with_pods(cluster, every=synthesize, scales=scales or (), namespace=namespace)
         completed = complete(cluster)
-    _note_sources(completed.sources)
-    lacking = not made_up and any(source.note == NO_PODS for source in completed.sources)
-    if lacking and (idle := synthesis.without_pods(cluster)):
-        note(f"{_first(idle)} without Pods: --synthesize-pods makes some up")
+    advice = "" if made_up or not synthesis.without_pods(cluster) else "; --synthesize-pods makes some up"
+    _note_sources(completed.sources, advice)
     return Known(
         cluster=completed.cluster, namespace=namespace, sources=completed.sources, plain=loaded.plain
     )
@@ -132,23 +129,19 @@ def server_of(service_cidr: str | None, node_port_range: str) -> Server | None:
     return Server(service_cidrs=cidrs, node_ports=known.node_ports, cluster_ips={})
 
 
-def allocated(
-    cluster: Cluster, service_cidr: str | None, node_port_range: str, state: str | None, *, noted: bool = True
-) -> Cluster:
-    """The cluster with cluster IPs and node ports for Services that lack them.
-
-    What was given is said, of the first few Services, where ``noted``.
-    """
+def allocated(cluster: Cluster, service_cidr: str | None, node_port_range: str, state: str | None) -> Cluster:
+    """The cluster with cluster IPs and node ports for Services that lack them; a few are told of."""
     own = service_cidrs(cluster.service_cidrs)
     given = ranges(service_cidr or own or DEFAULT_CIDRS, node_port_range)
     before = read_state(state) if state is not None else None
     found = allocate(cluster, given, before)
-    if noted:
-        for text in found.notes[:MOST_NOTES]:
-            note(text)
-        if len(found.notes) > MOST_NOTES:
-            more = len(found.notes) - MOST_NOTES
-            note(f"and {more} more Services: `rulegen allocate` prints what all of them got")
+    for text in found.notes if len(found.given) == 1 else ():
+        note(text)
+    if len(found.given) > 1:
+        note(
+            f"{_first(found.given)}: cluster IPs and node ports allocated here; a cluster may choose others"
+            " (`rulegen allocate` prints them)"
+        )
     if state is not None and found.state != before:
         write_state(state, found.state)
     return found.cluster
@@ -183,9 +176,16 @@ def _with_pods(cluster: Cluster, *, every: bool, scales: Sequence[str], namespac
     return made.cluster
 
 
-def _note_sources(sources: Sequence[EndpointSource]) -> None:
-    """One line for each thing to know about where endpoints come from, however many Services it is about."""
-    noted = [(source.note, f"{source.namespace}/{source.name}") for source in sources if source.note]
+def _note_sources(sources: Sequence[EndpointSource], advice: str) -> None:
+    """One line for each thing to know about where endpoints come from, however many Services it is about.
+
+    ``advice`` is for those that lack Pods.
+    """
+    noted = [
+        (source.note + (advice if source.note == NO_PODS else ""), f"{source.namespace}/{source.name}")
+        for source in sources
+        if source.note
+    ]
     for line in by_text(noted):
         note(line)
 

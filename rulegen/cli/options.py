@@ -209,21 +209,24 @@ CLUSTER = (
     "state",
 )
 """Those of them that are about objects; the others are about a node."""
+KEPT = ("node_port_range", "state")
+"""What matters to allocation only."""
 ABOUT_NODE = tuple(name for name in SHARED if name not in CLUSTER)
 
 
-def takes_cluster(command: Callable[..., None], *, noted: bool = True) -> Callable[..., None]:
+def takes_cluster(command: Callable[..., None], *, allocating: bool = True) -> Callable[..., None]:
     """Give a command the options that say what objects to read, and what was read as its first argument.
 
-    ``noted`` says that what Services were allocated is of interest.
+    ``allocating`` says that it matters what Services are allocated.
     """
+    names = CLUSTER if allocating else tuple(name for name in CLUSTER if name not in KEPT)
 
     def run(shared: dict[str, Any], values: dict[str, Any]) -> None:
         from rulegen.cli.objects import read_cluster
 
-        command(read_cluster(**shared, noted=noted), **values)
+        command(read_cluster(**shared, allocating=allocating), **values)
 
-    return _joined(command, run, CLUSTER, skip=1)
+    return _joined(command, run, names, skip=1)
 
 
 def takes_inputs(command: Callable[..., None], *, optional: bool = False) -> Callable[..., None]:

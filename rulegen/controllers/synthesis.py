@@ -33,6 +33,7 @@ SHORT = {
     "rs": "ReplicaSet", "replicaset": "ReplicaSet", "replicasets": "ReplicaSet",
 }  # fmt: skip
 MOST_REPLICAS = 100_000
+MOST_TOLD = 5
 
 
 class Synthesis(msgspec.Struct, frozen=True):
@@ -88,8 +89,10 @@ def synthesize(
                 pods.remove(pod)
         pods += made
         if made:
-            count = f"{len(made)} synthetic Pod{'s' if len(made) != 1 else ''}"
-            notes.append(f"{key[0]} {key[1]}/{key[2]}: {count} (annotation {ANNOTATION})")
+            notes.append(f"{key[0]} {key[1]}/{key[2]}: {len(made)}")
+    if notes:
+        more = f" and {len(notes) - MOST_TOLD} more" if len(notes) > MOST_TOLD else ""
+        notes = [f"synthetic Pods (annotation {ANNOTATION}): {', '.join(notes[:MOST_TOLD])}{more}"]
     if notes and not cluster.nodes:
         notes.append(
             "no Node objects: synthetic Pods are on a node named node, with addresses of 10.244.0.0/24"

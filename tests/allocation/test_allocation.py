@@ -302,8 +302,22 @@ def test_all_objects_completed_pipe_into_the_next_command(rulegen: Rulegen, tmp_
     assert rulegen("render", "-f", "-", stdin=whole).out == rulegen("render", "-f", folder).out
 
 
+def test_a_family_that_the_cluster_lacks_is_left_out_or_missed() -> None:
+    dual = {"ipFamilies": ["IPv4", "IPv6"]}
+    wish = allocate(cluster(service("web", ipFamilyPolicy="PreferDualStack", **dual)), ranges())
+    assert wish.cluster.services[0].spec.ip_families == ["IPv4"]
+    assert wish.notes[1] == "default/web: no IPv6 address, as no Service CIDR is of IPv6"
+    with pytest.raises(
+        ValueError, match=r'"RequireDualStack": this cluster is not configured for dual-stack'
+    ):
+        allocate(cluster(service("web", ipFamilyPolicy="RequireDualStack", **dual)), ranges())
+    with pytest.raises(ValueError, match=r"spec.ipFamilies\[0\]: Invalid value: IPv6: not configured"):
+        allocate(cluster(service("web", ipFamilies=["IPv6"])), ranges())
+
+
 def test_of_many_services_the_first_few_are_told(rulegen: Rulegen, tmp_path: Path) -> None:
     (tmp_path / "many.yaml").write_text(yaml.safe_dump_all([service(f"s{i}") for i in range(40)]))
-    notes = rulegen("allocate", "-f", "many.yaml").err.splitlines()
-    assert len(notes) == 6
-    assert notes[-1] == "and 35 more Services: `rulegen allocate` prints what all of them got"
+    assert rulegen("render", "-f", "many.yaml").err.splitlines()[0] == (
+        "default/s0, default/s1, default/s10 and 37 more: cluster IPs and node ports allocated here; a"
+        " cluster may choose others (`rulegen allocate` prints them)"
+    )

@@ -112,7 +112,7 @@ def test_what_a_cluster_would_allocate_and_make_is_in_the_tables(rulegen: Rulege
     assert service[:3] == ["service/web", "NodePort", "10.101.3.207"] and service[4].startswith("80:3")
     assert endpoints[1] == "10.10.0.2:80,10.10.0.3:80,10.10.1.2:80"
     assert [pod[1:3] for pod in pods] == [["1/1", "Running"]] * 3
-    assert "Deployment default/web: 3 synthetic Pods" in done.err
+    assert "synthetic Pods (annotation rulegen.dev/synthetic): Deployment default/web: 3" in done.err
     fewer = rulegen("get", "pods", "-f", NGX, "--scale", "deploy/ngx-dep=1", "-oname")
     assert fewer.out == "pod/ngx-dep-1\n"
 

@@ -133,7 +133,9 @@ def test_endpoints_need_no_node_and_name_workloads_without_pods(rulegen: Rulegen
     (tmp_path / "app.yaml").write_text(yaml.safe_dump_all([*nodes, workload("Deployment"), service]))
     bare = rulegen("endpoints", "-f", "app.yaml", "-o", "wide")
     assert (bare.code, bare.out.split()[-6]) == (0, "<none>")
-    assert "Deployment default/web without Pods: --synthesize-pods makes some up" in bare.err
+    assert (
+        "default/web: no Pod that its selector matches was given; --synthesize-pods makes some up" in bare.err
+    )
     made = rulegen(
         "endpoints", "web", "-l", "tier=front", "-f", "app.yaml", "--synthesize-pods", "-o", "name"
     )
@@ -152,7 +154,7 @@ def test_workloads_that_have_pods_are_left_alone(rulegen: Rulegen) -> None:
 def test_scaling_adds_pods_or_leaves_out_the_last(rulegen: Rulegen) -> None:
     more = rulegen("endpoints", "-f", NGX, "--scale", "deploy/ngx-dep=4", "-o", "wide")
     assert len(more.out.splitlines()) == 5
-    assert "2 synthetic Pods" in more.err
+    assert "synthetic Pods (annotation rulegen.dev/synthetic): Deployment default/ngx-dep: 2" in more.err
     less = rulegen("endpoints", "-f", NGX, "--scale", "deploy/ngx-dep=1", "-o", "wide")
     assert [line.split()[2] for line in less.out.splitlines()[1:]] == ["10.10.0.232"]
 

@@ -24,6 +24,23 @@ def test_the_beginners_rules_are_those_of_the_golden_file(request: pytest.Fixtur
     golden(request)(NGX, f"golden/ngx-{mode}.rules", node=NODE, mode=mode)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def imported(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Import all that a golden file needs before pytest is run inside of this process.
+
+    What such a run imports is forgotten at its end, and a second import makes classes that are not the first
+    ones: every test after it would meet both.
+    """
+    known = Golden(tmp_path_factory.mktemp("imported"), update=True)
+    now = Golden(known.folder, update=False)
+    for mode in ("iptables", "nftables"):
+        known(NGX, "rules", node=NODE, mode=mode)
+        path = known.folder / "rules"
+        path.write_text(path.read_text().replace("10.10.1.86", "10.10.1.90"))
+        with pytest.raises(pytest.fail.Exception):
+            now(NGX, "rules", node=NODE, mode=mode)
+
+
 def project(pytester: pytest.Pytester) -> None:
     """A repository of a user: manifests, one test."""
     pytester.mkdir("deploy")
@@ -117,3 +134,24 @@ def test_golden_files_are_never_written_in_ci(
     assert refused.ret != 0
     refused.stderr.fnmatch_lines(["*--update-golden: refused where CI is set*"])
     assert not (pytester.path / "golden").exists()
+
+
+def test_any_text_can_be_a_golden_file(tmp_path: Path) -> None:
+    Golden(tmp_path, update=True).text("one\ntwo\n", "golden/said.txt")
+    known = Golden(tmp_path, update=False)
+    known.text("one\ntwo\n", "golden/said.txt")
+    with pytest.raises(
+        pytest.fail.Exception, match=r"(?s)golden/said.txt: the text has changed:.*-two.*\+three"
+    ):
+        known.text("one\nthree\n", "golden/said.txt")
+    with pytest.raises(pytest.fail.Exception, match="no such golden file; pytest --update-golden writes it"):
+        known.text("", "golden/other.txt")
+
+
+def test_the_userspace_mode_is_compared_by_service_too(tmp_path: Path) -> None:
+    options = {"node": NODE, "mode": "userspace", "version": "1.25"}
+    Golden(tmp_path, update=True)(NGX, "golden", **options)  # type: ignore[arg-type]
+    path = tmp_path / "golden"
+    path.write_text(path.read_text().replace("30651", "30652"))
+    with pytest.raises(pytest.fail.Exception, match=r"(?s)default/ngx-svc.*- node port :30652/tcp"):
+        Golden(tmp_path, update=False)(NGX, "golden", **options)  # type: ignore[arg-type]
