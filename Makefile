@@ -55,3 +55,14 @@ fuzz: $(STAMP) recorder
 fuzz-trace: $(STAMP) recorder
 	$(BIN)/python -m tests.trace.judge --recorder $(RECORDER) --count $(COUNT) --seed $(SEED) \
 		$(addprefix --mode ,$(MODE))
+
+cluster:
+	sh conformance/cluster/build.sh $(VERSION)
+
+conformance-cluster: $(STAMP) cluster recorder
+	$(BIN)/python -m conformance.cluster --programs $(CLUSTER) --count $(COUNT) --seed $(SEED) --into $(INTO) \
+		$(addprefix --kind ,$(KIND))
+
+fuzz-cluster: $(STAMP) cluster recorder
+	$(BIN)/python -m conformance.cluster --programs $(CLUSTER) --count $(COUNT) --seed $(SEED) \
+		$(addprefix --kind ,$(KIND))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -27,6 +28,38 @@ def slices(objects: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def endpoints(objects: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The Endpoints that the endpoints controller makes of ``objects``, without uids."""
     return [_recorded_endpoints(each) for each in controllers.endpoints(cluster_of(objects))]
+
+
+def slice_groups(made: Iterable[Mapping[str, Any]]) -> dict[tuple[str, ...], tuple[int, list[str]]]:
+    """Two sets of slices are equal where these are.
+
+    Per Service, address type, ports, labels and annotations: the number of slices, and all their endpoints;
+    which endpoint lands in which slice is random upstream.
+    """
+    groups: dict[tuple[str, ...], list[list[Any]]] = {}
+    for each in made:
+        parts = (each["metadata"], each["addressType"], each["ports"], each["kind"], each["apiVersion"])
+        groups.setdefault(tuple(map(_text, parts)), []).append(each["endpoints"] or [])
+    return {key: (len(lists), sorted(_text(e) for es in lists for e in es)) for key, lists in groups.items()}
+
+
+def unordered(made: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Two sets of Endpoints are equal where these are.
+
+    Subsets are ordered by a hash over uids, which recorded cases leave out.
+    """
+    told: list[str] = []
+    for each in json.loads(json.dumps(list(made))):
+        for subset in each.get("subsets", []):
+            for addresses in ("addresses", "notReadyAddresses"):
+                subset.get(addresses, []).sort(key=_text)
+        each.get("subsets", []).sort(key=_text)
+        told.append(_text(each))
+    return sorted(told)
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
 
 
 def cluster_of(objects: Iterable[Mapping[str, Any]]) -> Cluster:
