@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeAlias, cast
 
 import msgspec
 
 import rulegen
 from rulegen.findings import Comparison, Facts, ServiceChange
 from rulegen.model import Family
-from rulegen.plan import Plan, ServicePort
+from rulegen.plan import Plan, PlannedPort, ServicePort
+
+PortKey: TypeAlias = tuple[str, str, str, str]
+"""Namespace, Service, name of the port, protocol."""
 
 
 class ShownRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,6 +123,39 @@ class Comparing(Backend, Protocol):
 
     def facts(self, states: Sequence[Any]) -> Facts:
         """What the states of a node, of both families where they are there, tell about it."""
+
+
+class Following(Protocol):
+    """A mode's part of :class:`rulegen.Compiler`: fragments of one node and family that come and go."""
+
+    def resized(self, endpoints: int) -> bool:
+        """Whether so many endpoints make every fragment another one than those before."""
+
+    def compile(self, ports: Sequence[PlannedPort]) -> dict[PortKey, Any]:
+        """The fragments of service ports."""
+
+    def start(self, fragments: Mapping[PortKey, Any]) -> None:
+        """Begin with these fragments."""
+
+    def transition(self, steps: Sequence[tuple[PortKey, Any, Any]]) -> Change:
+        """What makes the kernel follow: service port, its fragment as it was and as it is (None: not there).
+
+        The cost is that of these fragments, however many others there are.
+        """
+
+    def ruleset(self, fragments: Mapping[PortKey, Any]) -> Any:
+        """The ruleset of all fragments, which are in their fixed order."""
+
+
+def following(plan: Plan) -> Following:
+    """What follows changes in the mode of a plan. Raises ValueError for a mode whose rules do not change."""
+    mode = plan.machine.config.mode
+    try:
+        room = import_module(f"rulegen.{backend(mode).mode}.following")
+    except ModuleNotFoundError:
+        raise ValueError(f"changes of rules in {mode} mode cannot be followed") from None
+    found: Following = room.Following(plan)
+    return found
 
 
 def comparing(mode: str) -> Comparing:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TypeAlias
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias
 
+import msgspec
+
+from rulegen.backend import Change, PortKey, following
 from rulegen.collector import paused
-from rulegen.iptables.base import base
-from rulegen.iptables.compile import LARGE_CLUSTER_ENDPOINTS, compile_fragments
-from rulegen.iptables.dump import Transaction
-from rulegen.iptables.fragment import Fragment, style
-from rulegen.iptables.incremental import transition
-from rulegen.iptables.ruleset import PortKey, Ruleset
 from rulegen.model import Cluster, EndpointSlice, Family, Node, ProxyConfig, Service
-from rulegen.plan import PlannedPort, candidates, choose, machine, service_ports, slices_by_service
+from rulegen.plan import Plan, PlannedPort, candidates, choose, plan, service_ports, slices_by_service
 from rulegen.plan.endpoints import SERVICE_NAME_LABEL
-from rulegen.versions import DEFAULT_VERSION, features
+from rulegen.versions import DEFAULT_VERSION
 
 ServiceKey: TypeAlias = tuple[str, str]
 """Namespace and name of a Service."""
@@ -24,11 +21,11 @@ ObjectKey: TypeAlias = tuple[str, str, str]
 
 
 class Compiler:
-    """The iptables rules of one node and family, kept up to date (kube-proxy 1.37).
+    """The rules of one node and family, in the mode of the configuration, kept up to date (kube-proxy 1.37).
 
     An update costs what the changed Services cost, however large the cluster is. One thing does not: when the
-    number of endpoints crosses 1,000, kube-proxy drops or restores the comments of every rule, and so does
-    this.
+    number of endpoints crosses 1,000, kube-proxy in iptables mode drops or restores the comments of every
+    rule, and so does this. Raises ValueError for a mode or version without rules that can be followed.
     """
 
     def __init__(
@@ -41,15 +38,14 @@ class Compiler:
     ) -> None:
         self.family = family
         self._config = config or ProxyConfig()
-        self._machine = machine(node or Node(), self._config, family)
-        self._features = features(version)
+        empty = msgspec.structs.replace(cluster, services=(), slices=())
+        self._plan: Plan = plan(empty, node or Node(), self._config, family, version)
+        self._room = following(self._plan)
         self._services: dict[ServiceKey, Service] = {}
         self._slices: dict[ServiceKey, dict[str, EndpointSlice]] = {}
         self._owners: dict[ServiceKey, ServiceKey] = {}
         self._planned: dict[ServiceKey, dict[PortKey, PlannedPort]] = {}
-        self._fragments: dict[PortKey, Fragment] = {}
         self._endpoints = 0
-        self._large = False
         with paused():
             for service in cluster.services:
                 self._services[service.metadata.namespace, service.metadata.name] = service
@@ -57,21 +53,25 @@ class Compiler:
                 self._take_slice(piece)
             for key in self._services:
                 self._replan(key)
-            self._large = self._endpoints > LARGE_CLUSTER_ENDPOINTS
-            self._fragments = self._compiled(self._planned)
+            self._room.resized(self._endpoints)
+            self._fragments: dict[PortKey, Any] = self._compiled(self._planned)
+            self._room.start(self._fragments)
 
     @property
-    def ruleset(self) -> Ruleset:
-        """The whole state as it is now, in its fixed order; costs what the cluster's size costs."""
-        fragments = {key: self._fragments[key] for key in sorted(self._fragments)}
-        return Ruleset(self.family, base(self._machine), fragments, self._large)
+    def ruleset(self) -> Any:
+        """The whole state as it is now, in its fixed order; costs what the cluster's size costs.
+
+        Its type is the mode's own, as that of :func:`rulegen.compile`.
+        """
+        return self._room.ruleset({key: self._fragments[key] for key in sorted(self._fragments)})
 
     def update(
         self, changed: Iterable[Service | EndpointSlice] = (), removed: Iterable[ObjectKey] = ()
-    ) -> Transaction:
+    ) -> Change:
         """Take in new, changed and removed objects (defaults applied, validated, as ``load`` gives them).
 
-        Returns what makes the kernel follow, for ``iptables-restore --noflush``; empty where no rule changes.
+        Returns what makes the kernel follow, its ``text`` for ``iptables-restore --noflush``, ``nft -f``, or
+        (ipvs) a shell; empty where no rule changes.
         Raises ValueError for an object that cannot be in rules; the state is then as it was.
         """
         changed, removed = list(changed), list(removed)
@@ -132,35 +132,31 @@ class Compiler:
         if service is None:
             return
         own = slices_by_service(self._slices.get(key, {}).values(), self.family).get(key, [])
-        node_name, zone = self._machine.node_name, self._machine.zone
+        node_name, zone = self._plan.machine.node_name, self._plan.machine.zone
         ports: dict[PortKey, PlannedPort] = {}
         for port in service_ports([service], self.family, self._config.feature_gates):
             found = candidates(
-                own, port.port_name, port.protocol, node_name, node_hints=self._features.node_hints
+                own, port.port_name, port.protocol, node_name, node_hints=self._plan.features.node_hints
             )
             ports[port.key] = PlannedPort(port, found, choose(port, found, node_name, zone))
             self._endpoints += len(found)
         if ports:
             self._planned[key] = ports
 
-    def _compiled(self, planned: dict[ServiceKey, dict[PortKey, PlannedPort]]) -> dict[PortKey, Fragment]:
-        ports = [port for of_service in planned.values() for port in of_service.values()]
-        return compile_fragments(ports, style(self._machine, comments=not self._large))
+    def _compiled(self, planned: Mapping[ServiceKey, Mapping[PortKey, PlannedPort]]) -> dict[PortKey, Any]:
+        return self._room.compile([port for of_service in planned.values() for port in of_service.values()])
 
-    def _follow(self, affected: set[ServiceKey]) -> Transaction:
+    def _follow(self, affected: set[ServiceKey]) -> Change:
         stale = {key: self._fragments.get(key) for owner in affected for key in self._planned.get(owner, {})}
         for owner in affected:
             self._replan(owner)
-        large = self._endpoints > LARGE_CLUSTER_ENDPOINTS
-        if large != self._large:
-            # Comments come or go in the rules of every Service.
-            self._large = large
+        if self._room.resized(self._endpoints):
             affected = set(self._planned)
-            stale |= dict(self._fragments)
+            stale |= self._fragments
         fresh = self._compiled({owner: self._planned[owner] for owner in affected if owner in self._planned})
         keys = sorted(stale.keys() | fresh.keys())
-        steps = [(stale.get(key), fresh.get(key)) for key in keys if stale.get(key) != fresh.get(key)]
+        steps = [(key, stale.get(key), fresh.get(key)) for key in keys if stale.get(key) != fresh.get(key)]
         for key in stale:
             self._fragments.pop(key, None)
         self._fragments.update(fresh)
-        return transition(steps)
+        return self._room.transition(steps)

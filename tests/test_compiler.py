@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 
 import msgspec
 import pytest
@@ -11,12 +12,18 @@ from hypothesis import strategies as st
 
 import rulegen
 from bench import clusters
+from rulegen import ipvs, nftables
+from rulegen.backend import Change
 from rulegen.compiler import Compiler
-from rulegen.fake.iptables import Iptables
+from rulegen.fake import Iptables, Nftables
 from rulegen.iptables import compile_rules, restore
+from rulegen.iptables.text import restore_with_jumps
+from rulegen.ipvs import diff as ipvs_diff
+from rulegen.ipvs import state as ipvs_state
 from rulegen.load.scenario import Scenario, from_scenario
 from rulegen.model import Cluster, EndpointSlice, Family, Service
-from rulegen.plan import plan
+from rulegen.nftables.table import equal, table
+from rulegen.plan import Plan, plan
 from tests.objects import CONFIG, NODE, cluster, endpoint, service, slice_of
 from tests.recorded import cases
 
@@ -65,19 +72,95 @@ def test_after_any_changes_the_state_is_what_a_fresh_compile_makes(
         assert state(kernel, family) == state(wanted, family)
 
 
+def histories(
+    first: int, second: int, chance: random.Random, mode: str
+) -> Iterator[tuple[Compiler, Change, Plan, Plan]]:
+    """Services and slices of two recorded clusters come and go: each change, with the plans around it."""
+    start, other = SCENARIOS[first], SCENARIOS[second]
+    config = msgspec.structs.replace(start.config, mode=mode)
+    family = start.families[0]
+
+    def planned() -> Plan:
+        now = Cluster(
+            services=tuple(o for o in objects.values() if isinstance(o, Service)),
+            slices=tuple(o for o in objects.values() if isinstance(o, EndpointSlice)),
+        )
+        return plan(now, start.node, config, family)
+
+    objects: dict[tuple[str, str, str], Service | EndpointSlice] = {
+        (o.kind, o.metadata.namespace, o.metadata.name): o
+        for o in (*start.cluster.services, *start.cluster.slices)
+    }
+    compiler = Compiler(start.cluster, start.node, config, family=family)
+    pool = [*other.cluster.services, *other.cluster.slices]
+    before = planned()
+    for _ in range(6):
+        changed = chance.sample(pool, min(len(pool), chance.randint(0, 4)))
+        removed = chance.sample(sorted(objects), min(len(objects), chance.randint(0, 2)))
+        for item in changed:
+            objects[item.kind, item.metadata.namespace, item.metadata.name] = item
+        for key in removed:
+            objects.pop(key, None)
+        change = compiler.update(changed, removed)
+        after = planned()
+        yield compiler, change, before, after
+        before = after
+
+
+@settings(deadline=None, max_examples=40)
+@given(INDEXES, INDEXES, st.randoms(use_true_random=False))
+def test_the_table_of_nftables_follows_as_well(first: int, second: int, chance: random.Random) -> None:
+    kernel: Nftables | None = None
+    for compiler, change, before, after in histories(first, second, chance, "nftables"):
+        if kernel is None:
+            kernel = Nftables()
+            kernel.run(nftables.script(nftables.compile_rules(before)))
+        kernel.run(change.text)
+        wanted = nftables.compile_rules(after)
+        assert compiler.ruleset == wanted
+        assert equal(kernel.table(compiler.family), table(wanted))
+
+
+@settings(deadline=None, max_examples=40)
+@given(INDEXES, INDEXES, st.randoms(use_true_random=False))
+def test_in_ipvs_mode_a_change_is_what_a_diff_of_all_finds(
+    first: int, second: int, chance: random.Random
+) -> None:
+    for compiler, change, before, after in histories(first, second, chance, "ipvs"):
+        old, new = (ipvs.compile_rules(each) for each in (before, after))
+        assert compiler.ruleset == new
+        whole = ipvs_diff.diff(ipvs_state.state(old), ipvs_state.state(new))
+        assert isinstance(change, ipvs_diff.Transaction)
+        for part in ("sets", "servers", "bound", "unbound"):
+            assert sorted(getattr(change, part)) == sorted(getattr(whole, part)), part
+        rules = []
+        for transaction in (change.rules, whole.rules):
+            kernel = Iptables()
+            kernel.restore(restore_with_jumps(old), compiler.family)
+            kernel.restore(transaction.text, compiler.family, noflush=True)
+            rules.append(state(kernel, compiler.family))
+        assert rules[0] == rules[1]
+
+
 def state(kernel: Iptables, family: Family) -> dict[str, dict[str, list[str]]]:
     """Chains with their rules; those that Services share in any order, the node port jump last."""
-    shared = {"KUBE-SERVICES", "KUBE-NODEPORTS", "KUBE-EXTERNAL-SERVICES", "KUBE-PROXY-FIREWALL"}
+    shared = {
+        "KUBE-SERVICES",
+        "KUBE-NODEPORTS",
+        "KUBE-EXTERNAL-SERVICES",
+        "KUBE-PROXY-FIREWALL",
+        "KUBE-IPVS-OUT-FILTER",
+    }
     found: dict[str, dict[str, list[str]]] = {}
-    for table, chains in kernel.dump(family).tables.items():
-        found[table] = {}
+    for name_of_table, chains in kernel.dump(family).tables.items():
+        found[name_of_table] = {}
         for name, chain in chains.items():
             rules = chain.rules
             if name in shared:
                 last = [rule for rule in rules if "this must be the last rule" in rule]
                 assert rules[len(rules) - len(last) :] == last
                 rules = sorted(rules)
-            found[table][name] = list(rules)
+            found[name_of_table][name] = list(rules)
     return found
 
 

@@ -21,6 +21,7 @@ from rulegen.ipvs.ipsets import IpSet
 from rulegen.ipvs.servers import RealServer, Server
 from rulegen.ipvs.state import State
 from rulegen.ipvs.transaction import SPARE_SET, Transaction
+from rulegen.model import Family
 
 UNORDERED = frozenset({"KUBE-IPVS-OUT-FILTER"})
 """The one chain with rules of several Services; kube-proxy walks a hash map to write them."""
@@ -103,9 +104,13 @@ def diff(current: State, desired: State) -> Transaction:
         emptied, lines = _without_rules_on(current.rules, retyped)
         cleared = rules_diff.transaction(lines)
         of_rules = rules_diff.transaction(rules_diff.changes(emptied, desired.rules, unordered=UNORDERED))
+    return msgspec.structs.replace(lines_of(current.family, found, of_rules), cleared=cleared)
+
+
+def lines_of(family: Family, found: Changes, of_rules: RulesTransaction) -> Transaction:
+    """The lines for each tool; those of iptables are given."""
     return Transaction(
-        current.family,
-        cleared=cleared,
+        family,
         sets=tuple(_set_lines(found.sets)),
         servers=tuple(_server_lines(found.servers)),
         device=found.device,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -12,12 +12,12 @@ from rulegen.iptables.parse import parse as parse_rules
 from rulegen.iptables.parse import read as read_rules
 from rulegen.iptables.save import as_dump
 from rulegen.ipvs import ipsets, servers
-from rulegen.ipvs.base import DUMMY, SOURCE_HASH
-from rulegen.ipvs.fragment import ServerKey
+from rulegen.ipvs.base import DUMMY, SOURCE_HASH, Settings
+from rulegen.ipvs.fragment import ServerKey, VirtualServer
 from rulegen.ipvs.ipsets import IpSet
 from rulegen.ipvs.ruleset import Ruleset
 from rulegen.ipvs.servers import RealServer, Server
-from rulegen.ipvs.sets import HEALTH_CHECK, SETS, set_name
+from rulegen.ipvs.sets import HEALTH_CHECK, SETS, SetKind, set_name
 from rulegen.ipvs.text import create_line
 from rulegen.model import Family
 from rulegen.plan.addresses import Network, contains, network
@@ -77,7 +77,6 @@ def state(ruleset: Ruleset) -> State:
     """What a node holds that has just these rules."""
     family, settings = ruleset.family, ruleset.settings
     entries = ruleset.sets()
-    flags = "mh-port" if settings.flags & SOURCE_HASH else ""
     names: dict[ServerKey, str] = {}
     checks: dict[str, str] = {}
     for (namespace, service, port, _), fragment in ruleset.fragments.items():
@@ -85,37 +84,42 @@ def state(ruleset: Ruleset) -> State:
         for virtual in fragment.servers:
             names[virtual.key] = name
         checks |= {entry: name for kind, entry in fragment.entries if kind == HEALTH_CHECK}
-    found = {
-        key: Server(
-            virtual.protocol,
-            virtual.address,
-            settings.scheduler,
-            virtual.timeout,
-            flags,
-            "",
-            tuple([RealServer(address) for address in virtual.servers]),
-        )
-        for key, virtual in ruleset.virtual_servers().items()
-    }
+    found = {key: held_server(virtual, settings) for key, virtual in ruleset.virtual_servers().items()}
     return State(
         family=family,
         servers=found,
-        sets={
-            name: IpSet(
-                name,
-                kind.type,
-                create_line(name, kind, family).split(" ", 3)[3],
-                tuple([ipsets.normal(entry) for entry in entries[kind.name]]),
-            )
-            for kind in SETS
-            for name in [set_name(kind.name, family)]
-        },
+        sets={set_name(kind.name, family): held_set(kind, family, entries[kind.name]) for kind in SETS},
         addresses=tuple(ruleset.addresses()),
         rules=as_dump(ruleset),
         names=names,
         checks=checks,
-        excluded=tuple([net for cidr in settings.exclude_cidrs if (net := network(cidr)) is not None]),
+        excluded=excluded(settings),
     )
+
+
+def excluded(settings: Settings) -> tuple[Network, ...]:
+    """The networks whose virtual servers are left alone."""
+    return tuple([net for cidr in settings.exclude_cidrs if (net := network(cidr)) is not None])
+
+
+def held_server(virtual: VirtualServer, settings: Settings) -> Server:
+    """A compiled virtual server as the kernel lists it."""
+    return Server(
+        virtual.protocol,
+        virtual.address,
+        settings.scheduler,
+        virtual.timeout,
+        "mh-port" if settings.flags & SOURCE_HASH else "",
+        "",
+        tuple([RealServer(address) for address in virtual.servers]),
+    )
+
+
+def held_set(kind: SetKind, family: Family, entries: Iterable[str]) -> IpSet:
+    """A compiled set as the kernel lists it."""
+    name = set_name(kind.name, family)
+    header = create_line(name, kind, family).split(" ", 3)[3]
+    return IpSet(name, kind.type, header, tuple([ipsets.normal(entry) for entry in entries]))
 
 
 def parse(text: str, family: Family) -> State:
