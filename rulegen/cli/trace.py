@@ -46,7 +46,7 @@ def trace(
         typer.Option(
             "--from",
             metavar="WHO",
-            help="pod/NAME, node, external, IP or IP:PORT.",
+            help="pod/[NAMESPACE/]NAME, node, external, IP or IP:PORT.",
             rich_help_panel=PACKET,
         ),
     ],
@@ -55,7 +55,7 @@ def trace(
         typer.Option(
             "--to",
             metavar="WHERE",
-            help="svc/NAME[:PORT], IP:PORT, a DNS name with :PORT, or 'ping WHERE'.",
+            help="svc/[NAMESPACE/]NAME[:PORT], IP:PORT, a DNS name with :PORT, or 'ping WHERE'.",
             rich_help_panel=PACKET,
         ),
     ],
@@ -135,7 +135,10 @@ def trace(
     from rulegen.trace.expect import expectation, unmet
     from rulegen.trace.grounds import unreached
 
-    expected = [expectation(text) for text in expect or ()]
+    try:
+        expected = [expectation(text) for text in expect or ()]
+    except ValueError as fault:
+        raise ValueError(f"--expect {fault}") from None
     if not shared["files"] and not dump:
         raise ValueError("no rules: name manifests with -f, a node's dump with --dump, or both")
     known = _known(shared)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from ipaddress import ip_network
 
 import msgspec
@@ -16,6 +17,9 @@ from rulegen.trace.outcome import Connection, Outcome
 from rulegen.trace.packet import Packet, State, number, packet, shown
 from rulegen.trace.places import Directory, Origin, Target
 from rulegen.trace.result import Endpoint, Trace
+
+NOBODY: dict[Family, str] = {"IPv4": "0.0.0.0", "IPv6": "::"}
+"""The source of a packet that is never sent."""
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +37,22 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     connections: Sequence[Connection] = ()
 
 
+class QuestionError(ValueError):
+    """A question that cannot be asked; ``field`` is what is wrong with it: ``from``, ``to``..."""
+
+    def __init__(self, field: str, message: str) -> None:
+        self.field = field
+        super().__init__(message)
+
+
+@contextmanager
+def _about(field: str) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as fault:
+        raise QuestionError(field, str(fault)) from None
+
+
 def ask(
     question: Question,
     directory: Directory,
@@ -43,19 +63,24 @@ def ask(
     """Trace the packet of a question.
 
     ``nodes`` and ``plans`` are asked for the family that it turns out to be; without plans there are no
-    objects to explain with. Raises ValueError for a question that cannot be asked.
+    objects to explain with. Raises QuestionError for a question that cannot be asked, ValueError for rules
+    that cannot be read.
     """
-    origin, target = directory.origin(question.source), directory.target(question.to)
-    family = _family(question, origin, target)
+    with _about("from"):
+        origin = directory.origin(question.source)
+    with _about("to"):
+        target = directory.target(question.to)
+    with _about("family"):
+        family = _family(question, origin, target)
     node = nodes(family)
     plan = plans(family) if plans is not None else None
     destination = target.addresses[family]
-    source = origin.source(node.host, destination)
-    if source is None:
-        raise ValueError(f"this node has no route to {destination}")
+    # Without a route the node sends nothing, and no address of its own is picked.
+    source = origin.source(node.host, destination) or NOBODY[family]
     claims = [] if plan is None else _claims(plan, destination, target.port)
     protocol = question.protocol or target.protocol or _protocol(claims)
-    sent = packet(source, destination, target.port, "ping" if target.port is None else protocol)
+    with _about("protocol"):
+        sent = packet(source, destination, target.port, "ping" if target.port is None else protocol)
     if origin.port is not None:
         sent = msgspec.structs.replace(sent, source_port=origin.port)
     entry = question.interface if question.interface is not None else origin.device(node.host, source)

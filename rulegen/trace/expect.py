@@ -76,7 +76,7 @@ def expectation(text: str, family: Family | None = None) -> Expectation:
     words = words[only:]
     if not words or words[0].upper() not in VERDICTS:
         known = "; ".join(f"{name}: {about}" for name, about in VERDICTS.items())
-        raise ValueError(f"--expect {text!r}: begins with a verdict ({known})")
+        raise ValueError(f"{text!r}: begins with a verdict ({known})")
     verdict = words[0].upper()
     fields: dict[str, object] = {}
     rest = iter(words[1:])
@@ -90,28 +90,57 @@ def expectation(text: str, family: Family | None = None) -> Expectation:
             if value == "kept":
                 fields["masqueraded"] = False
             else:
-                fields["source"] = canonical(value) or value
+                fields["source"] = _address(text, value)
         elif word.endswith("%"):
             fields["share"] = _share(text, word)
         elif verdict == "DNAT" and "endpoint" not in fields:
             ip, port = split_port(word)
             plain = canonical(ip)
             if plain is None or port is None:
-                raise ValueError(f"--expect {text!r}: {word!r} is no IP:PORT")
+                raise ValueError(f"{text!r}: {word!r} is no IP:PORT")
             fields["endpoint"] = join_host_port(plain, port)
         else:
-            raise ValueError(f"--expect {text!r}: {word!r} is not understood")
+            raise ValueError(f"{text!r}: {word!r} is not understood")
     return Expectation(text=text, verdict=verdict, only=only, **fields)  # type: ignore[arg-type]
+
+
+def _address(text: str, value: str) -> str:
+    ip, port = split_port(value)
+    plain = canonical(ip)
+    if plain is None:
+        raise ValueError(f"{text!r}: source is followed by an address, or by kept")
+    return plain if port is None else join_host_port(plain, port)
 
 
 def _share(text: str, word: str) -> float:
     try:
         share = float(word[:-1]) / 100
     except ValueError:
-        raise ValueError(f"--expect {text!r}: {word!r} is no share") from None
+        raise ValueError(f"{text!r}: {word!r} is no share") from None
     if not 0 <= share <= 1:
-        raise ValueError(f"--expect {text!r}: a share is between 0% and 100%")
+        raise ValueError(f"{text!r}: a share is between 0% and 100%")
     return share
+
+
+def expectations_of(trace: Trace) -> list[str]:
+    """What to expect of a packet so that this trace is as expected, one text for each kind of outcome.
+
+    Raises ValueError where outcomes depend on what no rule tells: that is nothing to expect.
+    """
+    found: dict[str, float] = {}
+    for outcome in trace.outcomes:
+        verdict = verdict_of(outcome)
+        if verdict == "UNKNOWN" or outcome.assumed:
+            why = "; ".join(outcome.assumed) or outcome.why
+            raise ValueError(f"what becomes of it depends on what no rule tells ({why})")
+        text = f"{verdict} {outcome.endpoint}" if verdict == "DNAT" else verdict
+        if verdict in ("DNAT", "FORWARD"):
+            source = "masqueraded" if outcome.masqueraded else "source kept"
+            text = f"{text} {source}"
+        found[text] = found.get(text, 0.0) + float(outcome.chance)
+    if len(found) == 1:
+        return list(found)
+    return [f"{text} {share * 100:.4g}%" for text, share in found.items()]
 
 
 def unmet(trace: Trace, expected: Sequence[Expectation]) -> list[str]:

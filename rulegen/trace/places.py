@@ -130,15 +130,17 @@ class Directory(msgspec.Struct, frozen=True, kw_only=True):
         raise ValueError(f'nodes "{name}" not found; found: {_listed(known)}')
 
     def _service(self, text: str, *, ping: bool) -> Target:
-        name, _, port = text.partition(":")
-        service = self._find(self.namespace, name)
+        whole, _, port = text.partition(":")
+        given, _, name = whole.rpartition("/")
+        namespace = given or self.namespace
+        service = self._find(namespace, name)
         if service is None:
-            told = self.listed.get(f"{self.namespace}/{name}")
+            told = self.listed.get(f"{namespace}/{name}")
             if told:
                 return _of_rules(f"svc/{name}", told, port, ping=ping)
             known = sorted(f"{s.metadata.namespace}/{s.metadata.name}" for s in self.cluster.services)
             found = _listed(known or sorted(self.listed))
-            raise ValueError(f'services "{name}" not found in namespace {self.namespace}; found: {found}')
+            raise ValueError(f'services "{name}" not found in namespace {namespace}; found: {found}')
         return self._to_service(f"svc/{name}", service, port, ping=ping)
 
     def _to_service(self, name: str, service: Service, port: str, *, ping: bool) -> Target:

@@ -10,7 +10,15 @@ from rulegen.pytest_plugin import Golden
 from tests.conftest import INSTALLED
 
 NGX = Path(__file__).parent.parent.parent / "fixtures" / "ngx"
-PLUGINS = ["-p", "no:cacheprovider", *([] if INSTALLED else ["-p", "rulegen.pytest_plugin"])]
+PLUGINS = [
+    "-p",
+    "no:cacheprovider",
+    "-p",
+    "no:xdist",
+    "-p",
+    "no:hypothesispytest",
+    *([] if INSTALLED else ["-p", "rulegen.pytest_plugin"]),
+]
 NODE = {"name": "n1", "ips": ["192.168.10.1"], "interfaces": {"eth0": ["192.168.10.1/24"]}}
 
 
@@ -21,7 +29,7 @@ def golden(request: pytest.FixtureRequest) -> Golden:
 
 @pytest.mark.parametrize("mode", ["iptables", "ipvs", "nftables"])
 def test_the_beginners_rules_are_those_of_the_golden_file(request: pytest.FixtureRequest, mode: str) -> None:
-    golden(request)(NGX, f"golden/ngx-{mode}.rules", node=NODE, mode=mode)
+    golden(request)(NGX, f"golden/ngx/{mode}.rules", node=NODE, mode=mode)
 
 
 @pytest.fixture(autouse=True, scope="module")
