@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,3 +45,11 @@ def test_a_command_prints_what_the_readme_shows(
 def test_the_readme_shows_the_commands_of_a_beginner() -> None:
     shown_commands = {command.split()[0] for command, _ in shown()}
     assert {"render", "show", "explain"} <= shown_commands
+
+
+def test_the_kernels_in_memory_answer_as_the_readme_shows() -> None:
+    text = (ROOT / "README.md").read_text()
+    section = text[text.index("### A kernel in memory") : text.index("### In Python")]
+    test = doctest.DocTestParser().get_doctest(section, {}, "README.md", "README.md", 0)
+    assert doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test).failed == 0
+    assert len(test.examples) >= 10

@@ -11,7 +11,7 @@ outside their table or hooks. As in the kernel each section of a text is atomic,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 from rulegen.iptables.dump import BUILTIN, USER, Chain, Dump, Table, Variant
 from rulegen.iptables.options import TARGETS
@@ -53,7 +53,8 @@ class Iptables:
     """The tables of both families, empty at first.
 
     ``nfacct`` and ``sets`` are the names of counters and ipsets that there are; None for whatever a rule
-    names. ``save`` prints no comments, and all counters as zero.
+    names. Where ``sets`` maps to families, rules of the other one are refused. ``save`` prints no comments,
+    and all counters as zero.
     """
 
     def __init__(
@@ -61,15 +62,19 @@ class Iptables:
         variant: Variant = "nft",
         *,
         nfacct: Collection[str] | None = None,
-        sets: Collection[str] | None = None,
+        sets: Collection[str] | Mapping[str, Family | None] | None = None,
     ) -> None:
         self.variant: Variant = variant
-        self.known = {"nfacct": nfacct, "set": sets}
+        self.nfacct = nfacct
+        self.sets = sets
         self._tables: dict[Family, dict[str, Table]] = {family: {} for family in FAMILIES}
 
-    def copy(self) -> Iptables:
-        """Another kernel in the same state; what happens to one does not happen to the other."""
-        other = Iptables(self.variant, nfacct=self.known["nfacct"], sets=self.known["set"])
+    def copy(self, *, sets: Mapping[str, Family | None] | None = None) -> Iptables:
+        """Another kernel in the same state; what happens to one does not happen to the other.
+
+        ``sets`` are its sets, where they are not the same.
+        """
+        other = Iptables(self.variant, nfacct=self.nfacct, sets=self.sets if sets is None else sets)
         other._tables = {family: dict(tables) for family, tables in self._tables.items()}
         return other
 
@@ -80,6 +85,15 @@ class Iptables:
     def save(self, family: Family = "IPv4") -> str:
         """What ``iptables-save`` (``ip6tables-save``) prints."""
         return self.dump(family).text
+
+    def rules_on(self, name: str, family: Family) -> int:
+        """How many matches and targets of rules name an ipset."""
+        return sum(
+            rule.count(f"-set {name} ")
+            for chains in self._tables[family].values()
+            for chain in chains.values()
+            for rule in chain.rules
+        )
 
     def restore(
         self, text: str, family: Family = "IPv4", *, noflush: bool = False, test: bool = False
@@ -127,7 +141,7 @@ class _Section:
         self.name = name
         self.family: Family = family
         self.builtin = BUILTIN[name]
-        self.known = kernel.known
+        self.kernel = kernel
         self.strict = kernel.variant == "legacy"
         self.chains: Table = {chain: Chain("ACCEPT") for chain in self.builtin}
         if present is not None:
@@ -212,13 +226,22 @@ class _Section:
         rule = read(text, self.family)
         if rule.target is not None:
             self._target(rule)
-        for part in rule.matches:
-            names = self.known.get(part.name)
-            if names is not None:
-                given = part.value("--nfacct-name") or (part.value("--match-set") or "").partition(" ")[0]
-                if given not in names:
-                    raise ValueError(f"no {part.name} {given}")
+        counters = self.kernel.nfacct
+        for part in [*rule.matches, *([rule.target] if rule.target is not None else [])]:
+            for option in part.options:
+                if option.name == "--nfacct-name" and counters is not None and option.value not in counters:
+                    raise ValueError(f"no nfacct {option.value}")
+                if option.name.endswith("-set"):
+                    self._set(option.value.partition(" ")[0])
         return write(rule, self.family)
+
+    def _set(self, name: str) -> None:
+        sets = self.kernel.sets
+        if sets is not None and name not in sets:
+            raise ValueError(f"Set {name} doesn't exist.")
+        family = sets[name] if isinstance(sets, Mapping) else None
+        if family is not None and family != self.family:
+            raise ValueError(f"The protocol family of set {name} is {family}, which is not applicable.")
 
     def _target(self, rule: Rule) -> None:
         assert rule.target is not None

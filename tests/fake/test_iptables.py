@@ -179,7 +179,7 @@ def test_counters_and_sets_that_are_not_there_are_missed() -> None:
     kernel.restore("*filter\n-A INPUT -m nfacct --nfacct-name acc -j DROP\nCOMMIT\n")
     with pytest.raises(RefusedError, match="no nfacct other"):
         kernel.restore("*filter\n-A INPUT -m nfacct --nfacct-name other -j DROP\nCOMMIT\n")
-    with pytest.raises(RefusedError, match="no set KUBE-CLUSTER-IP"):
+    with pytest.raises(RefusedError, match="Set KUBE-CLUSTER-IP doesn't exist"):
         kernel.restore("*filter\n-A INPUT -m set --match-set KUBE-CLUSTER-IP dst,dst -j DROP\nCOMMIT\n")
 
 
