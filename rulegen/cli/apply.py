@@ -145,7 +145,8 @@ def _target(
     return Target(netns=None, throwaway=True, seconds=seconds), throwaway.enter(timeout=seconds)
 
 
-def _plans(inputs: Inputs, facts: Says) -> Mapping[Family, Plan]:
+def known_of(inputs: Inputs, facts: Says) -> Inputs:
+    """What manifests ask for in a namespace that says these facts of itself; what it told is said."""
     from rulegen.cli.output import note
     from rulegen.cli.sides import as_node_says
     from rulegen.findings import Facts
@@ -154,6 +155,11 @@ def _plans(inputs: Inputs, facts: Says) -> Mapping[Family, Plan]:
     known, taken = as_node_says(inputs, {"ip -j addr": facts.addresses}, told)
     if taken:
         note(f"taken from the namespace: {', '.join(taken)}")
+    return known
+
+
+def _plans(inputs: Inputs, facts: Says) -> Mapping[Family, Plan]:
+    known = known_of(inputs, facts)
     return {family: known.plan(family) for family in known.families()}
 
 
