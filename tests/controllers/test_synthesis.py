@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rulegen.controllers import endpoint_slices
 from rulegen.controllers.synthesis import ANNOTATION, scale, synthesize
 from rulegen.load import load
 from rulegen.model import Cluster
@@ -212,3 +214,63 @@ def test_every_synthetic_address_is_inside_its_nodes_pod_cidr_and_given_once(
     cidrs = {f"n{i}": ip_network(f"10.{i}.0.0/{length}") for i in range(count)}
     assert len({pod.status.pod_ip for pod in pods}) == len(pods) == replicas
     assert all(ip_address(pod.status.pod_ip) in cidrs[pod.spec.node_name] for pod in pods)
+
+
+@st.composite
+def applications(draw: st.DrawFn) -> tuple[list[dict[str, Any]], list[tuple[str, str, int]]]:
+    """Nodes of one family or two, workloads of every kind with their Services, and numbers to scale to."""
+    dual = draw(st.booleans())
+    nodes = []
+    for i in range(draw(st.integers(1, 4))):
+        cidrs = [f"10.{i}.0.0/{draw(st.integers(24, 26))}", *([f"fd00:{i}::/64"] if dual else [])]
+        made = node(f"n{i}", *cidrs)
+        made["spec"]["unschedulable"] = draw(st.integers(0, 4)) == 0
+        made["status"] = {"addresses": [{"type": "InternalIP", "address": f"192.168.0.{i + 1}"}]}
+        nodes.append(made)
+    objects, scales = [], []
+    for i in range(draw(st.integers(1, 5))):
+        kind = draw(st.sampled_from(["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"]))
+        made = workload(kind, f"w{i}")
+        if kind != "DaemonSet":
+            made["spec"]["replicas"] = draw(st.integers(0, 6))
+            if draw(st.booleans()):
+                scales.append((kind, f"w{i}", draw(st.integers(0, 9))))
+        made["spec"]["template"]["spec"]["hostNetwork"] = draw(st.integers(0, 4)) == 0
+        asked = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": f"w{i}", "namespace": "default"}}
+        spec: dict[str, Any] = {"selector": {"app": f"w{i}"}, "ports": [{"port": 80}]}
+        if dual:
+            spec["ipFamilyPolicy"] = "PreferDualStack"
+        objects += [made, {**asked, "spec": spec}]
+    return [*nodes, *objects], scales
+
+
+@settings(deadline=None, max_examples=40)
+@given(applications())
+def test_every_synthetic_endpoint_is_inside_the_pod_cidr_of_its_node(
+    given_: tuple[list[dict[str, Any]], list[tuple[str, str, int]]],
+) -> None:
+    objects, scales = given_
+    made = synthesize(cluster(*objects), every=True, scales=scales).cluster
+    assert made == synthesize(cluster(*objects), every=True, scales=scales).cluster, "the same each time"
+    nodes = {each.metadata.name: each for each in made.nodes}
+    own = [ip.ip for pod in made.pods if not pod.spec.host_network for ip in pod.status.pod_ips or ()]
+    assert len(own) == len(set(own)), "no address is given twice"
+    assert len({pod.metadata.name for pod in made.pods}) == len(made.pods)
+    hosts = {pod.metadata.name for pod in made.pods if pod.spec.host_network}
+    for piece in endpoint_slices(made):
+        for end in piece.endpoints or ():
+            assert end.node_name is not None and end.target_ref is not None
+            where = nodes[end.node_name]
+            for text in end.addresses:
+                if end.target_ref.name in hosts:
+                    assert text in [each.address for each in where.status.addresses or ()]
+                else:
+                    assert any(ip_address(text) in ip_network(net) for net in where.spec.pod_cidrs or ())
+    counts = Counter((pod.metadata.labels or {})["app"] for pod in made.pods)
+    for kind, name, number in scales:
+        assert counts[name] == number, kind
+    for each in objects:
+        if each["kind"] == "DaemonSet":
+            app = {"app": each["metadata"]["name"]}
+            on = [pod.spec.node_name for pod in made.pods if pod.metadata.labels == app]
+            assert sorted(on) == sorted(nodes), "one on each node"
