@@ -29,6 +29,7 @@ def read_objects(
     server: Server | None = None,
     keep_plain: bool = False,
     used: Collection[str] | None = (),
+    every_warning: bool = False,
 ) -> Loaded:
     """Read manifests; warnings go to standard error, and which kinds mean nothing here.
 
@@ -47,7 +48,7 @@ def read_objects(
             progress=progress,
             keep_plain=keep_plain,
         )
-    note_warnings(loaded.warnings)
+    note_warnings(loaded.warnings, every=every_warning)
     idle = {} if used is None else {kind: n for kind, n in loaded.passed_over.items() if kind not in used}
     kinds = [f"{count} {kind}" for kind, count in sorted(idle.items())]
     if kinds:

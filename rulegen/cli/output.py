@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -12,7 +14,13 @@ import typer
 
 if TYPE_CHECKING:
     from rulegen.backend import Branch
+    from rulegen.load.problems import Problem
 
+
+_INDEX = re.compile(r"\[\d+\]")
+_GAP = "   "
+LEAST_ROOM = 16
+"""Columns below which wrapping makes nothing easier to read."""
 
 READER_GONE = 141
 """What a shell says of a program that was ended by SIGPIPE (128 + 13)."""
@@ -44,9 +52,19 @@ def note(text: str) -> None:
     print(paint(text, "yellow", stream=sys.stderr), file=sys.stderr)
 
 
-def note_warnings(warnings: Iterable[object]) -> None:
+def note_warnings(warnings: Iterable[Problem], *, every: bool = False) -> None:
+    """Warnings, each in a line; those that say the same of other objects are counted unless ``every``."""
+    if every:
+        for warning in warnings:
+            note(f"warning: {warning}")
+        return
+    alike: dict[tuple[str, str], list[Problem]] = {}
     for warning in warnings:
-        note(f"warning: {warning}")
+        same = _INDEX.sub("[]", warning.field), _INDEX.sub("[]", warning.message)
+        alike.setdefault(same, []).append(warning)
+    for first, *others in alike.values():
+        more = f" (and {len(others)} more like it; rulegen validate lists them)" if others else ""
+        note(f"warning: {first}{more}")
 
 
 def emit(text: str) -> None:
@@ -85,16 +103,38 @@ def dump_objects(items: Sequence[Any], form: str) -> None:
         dump(item, "yaml")
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Columns as wide as their widest cell, three blanks between them; the last one is not padded."""
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, width: int | None = None) -> str:
+    """Columns as wide as their widest cell, three blanks between them; the last one is not padded.
+
+    On a terminal that is too narrow for all of it the last column goes on below itself, where that leaves
+    room for some words; ``width`` is that of the terminal unless it is given.
+    """
     lines = [list(header), *map(list, rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(header) - 1)]
+    before = sum(widths) + len(_GAP) * len(widths)
+    room = (terminal_width() if width is None else width) - before
     text = []
     for line in lines:
-        cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=False)]
-        text.append("   ".join([*cells, line[-1]]).rstrip())
+        cells = [cell.ljust(each) for cell, each in zip(line, widths, strict=False)]
+        first, *rest = wrapped(line[-1], room) if room >= LEAST_ROOM else [line[-1]]
+        text.append(_GAP.join([*cells, first]).rstrip())
+        text += [" " * before + each for each in rest]
     text[0] = paint(text[0], "bright_white", bold=True)
     return "\n".join(text) + "\n"
+
+
+def terminal_width() -> int:
+    """The columns of the terminal that standard output is; more than any line has where it is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """A text in lines of at most ``width``, broken at blanks only."""
+    if len(text) <= width:
+        return [text]
+    import textwrap
+
+    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
 
 
 def tree(branches: Sequence[Branch], *, about: dict[str, str] | None = None) -> str:

@@ -46,7 +46,9 @@ def validate(
     from rulegen.load import LoadError
 
     try:
-        loaded = read_objects(files, recursive=recursive, strict=strict, namespace=namespace)
+        loaded = read_objects(
+            files, recursive=recursive, strict=strict, namespace=namespace, every_warning=True
+        )
     except LoadError as error:
         if output == "text":
             raise
