@@ -7,10 +7,15 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.cli.running import Rulegen
 from tests.kernel import netns as namespaces
 from tests.uml import harness
+
+# A machine that is busy with other things is no fault of what is tested.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 # Installed, the plugin is found by pytest itself; in a bare source tree it has to be named.
 INSTALLED = any(point.value == "rulegen.pytest_plugin" for point in entry_points(group="pytest11"))
