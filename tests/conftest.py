@@ -19,7 +19,7 @@ settings.load_profile("untimed")
 
 # Installed, the plugin is found by pytest itself; in a bare source tree it has to be named.
 INSTALLED = any(point.value == "rulegen.pytest_plugin" for point in entry_points(group="pytest11"))
-pytest_plugins = ["pytester"] if INSTALLED else ["pytester", "rulegen.pytest_plugin"]
+pytest_plugins = ["pytester", "tests.trace.session", *([] if INSTALLED else ["rulegen.pytest_plugin"])]
 
 
 @pytest.fixture

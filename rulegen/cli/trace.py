@@ -154,7 +154,7 @@ def trace(
         interface=interface,
         state=ctstate,
         recent=_lists(recent or []),
-        conntrack=_read(conntrack),
+        conntrack=_connections(conntrack),
     )
     if output == "json":
         dump_data(found.data(), "json")
@@ -220,19 +220,32 @@ def _listings(names: list[str]) -> Listings:
 
 
 def _lists(given: list[str]) -> dict[str, list[str]]:
+    from rulegen.plan.addresses import family_of
+
     found: dict[str, list[str]] = {}
     for text in given:
         name, equals, ips = text.partition("=")
         if not equals or not name:
             raise ValueError(f"--recent {text}: must be LIST=IP,...")
-        found.setdefault(name, []).extend(ip for ip in ips.split(",") if ip)
+        for ip in filter(None, ips.split(",")):
+            if family_of(ip) is None:
+                raise ValueError(f"--recent {text}: {ip!r} is no IP address")
+            found.setdefault(name, []).append(ip)
     return found
 
 
-def _read(name: str | None) -> str:
+def _connections(name: str | None) -> str:
+    """The listing of connections. Raises ValueError, with the file's name, for what is none."""
     if name is None:
         return ""
     import sys
     from pathlib import Path
 
-    return sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+    from rulegen.trace.conntrack import read
+
+    text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+    try:
+        read(text)
+    except ValueError as fault:
+        raise ValueError(f"--conntrack {name}: {fault}") from None
+    return text

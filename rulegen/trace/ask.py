@@ -86,7 +86,9 @@ def ask(
     entry = question.interface if question.interface is not None else origin.device(node.host, source)
     connection = conntrack.matching(question.connections, sent)
     outcomes = node.trace(sent, entry, state=question.state, connection=connection)
-    trace = Trace(packet=sent, entry=entry, outcomes=tuple(outcomes), virtual=_virtual(node, plan, sent))
+    trace = Trace(
+        packet=sent, entry=entry, outcomes=tuple(outcomes), virtual=_virtual(node, plan, sent, directory)
+    )
     notes = [node.host.note] if node.host.note else []
     if plan is None:
         return msgspec.structs.replace(trace, remarks=tuple(notes))
@@ -134,11 +136,13 @@ def _protocol(claims: Iterable[tuple[PlannedPort, str]]) -> str:
     return protocols.pop() if len(protocols) == 1 else "tcp"
 
 
-def _virtual(node: Node, plan: Plan | None, sent: Packet) -> frozenset[int]:
+def _virtual(node: Node, plan: Plan | None, sent: Packet, directory: Directory) -> frozenset[int]:
     """The destination, if it is an address that only Services have."""
+    text = shown(sent.destination, sent.family)
+    if any(text == ip for told in directory.listed.values() for ip, _, _ in told):
+        return frozenset({sent.destination} if not node.host.is_local(sent.destination) else ())
     if plan is None:
         return frozenset()
-    text = shown(sent.destination, sent.family)
     ours = any(
         text in (p.port.cluster_ip, *p.port.external_ips, *p.port.load_balancer_vips) for p in plan.ports
     ) or any(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+from rulegen.trace import nft_text
 from rulegen.trace.ground import NFT, SAVES
 
 Listed = dict[str, list[tuple[str, str, int]]]
@@ -18,6 +19,7 @@ _ELEMENT = re.compile(
     r"(?P<ip>[0-9a-f.:]+) \. (?P<protocol>\w+) \. (?P<port>\d+) : "
     r"goto (?:service|local)-\w{8}-(?P<name>[^/\s]+/[^/\s]+)/"
 )
+_TARGET = re.compile(r"(?:service|local)-\w{8}-([^/\s]+/[^/\s]+)/")
 _UNSERVED = re.compile(
     r"(?P<ip>[0-9a-f.:]+) \. (?P<protocol>\w+) \. (?P<port>\d+) "
     r'comment "(?P<name>[^/"]+/[^:"]+)(?::[^"]*)?" :'
@@ -34,7 +36,25 @@ def services(listings: Mapping[str, str]) -> Listed:
         for pattern in (_ELEMENT, _UNSERVED):
             for match in pattern.finditer(listings.get(name, "")):
                 _add(found, match["name"], match["ip"], match["protocol"], int(match["port"]))
+    if NFT[2] in listings:
+        _of_json(listings[NFT[2]], found)
     return found
+
+
+def _of_json(text: str, found: Listed) -> None:
+    for table in nft_text.read(text):
+        for container in table.containers.values():
+            for element in container.elements:
+                match element:
+                    case [{"concat": [str(ip), str(protocol), int(port)]}, {"goto": {"target": str(target)}}]:
+                        called = _TARGET.match(target)
+                        if called is not None:
+                            _add(found, called[1], ip, protocol, port)
+                    case [
+                        {"elem": {"val": {"concat": [str(ip), str(protocol), int(port)]}, "comment": name}},
+                        _,
+                    ]:
+                        _add(found, str(name).partition(":")[0], ip, protocol, port)
 
 
 def _of_iptables(lines: Iterable[str], found: Listed) -> None:

@@ -164,6 +164,8 @@ class Directory(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"--to {host}: must be svc/NAME[:PORT], IP:PORT, NAME:PORT, or 'ping WHERE'")
         if port is None and not ping:
             raise ValueError(f"--to {host}: needs a port, as in {host}:80")
+        if re.fullmatch(r"[\d.]+", host):
+            raise ValueError(f"--to {host}: must be svc/NAME[:PORT], IP:PORT, NAME:PORT: it is no IP address")
         found = resolve(DnsServer(Names(self.cluster)), host, self.namespace)
         if found.upstream:
             raise ValueError(f"{host} is no name of the cluster: name its address")
@@ -259,6 +261,8 @@ def _of_rules(name: str, told: Sequence[tuple[str, str, int]], port: str, *, pin
         return Target(name=name, addresses=addresses, port=None)
     ports = sorted({(number_of, protocol) for _, protocol, number_of in told})
     chosen = [each for each in ports if not port or str(each[0]) == port]
+    if not chosen and port.isdecimal() and 0 < int(port) < 65536:
+        chosen = [(int(port), ports[0][1])]  # a port that the Service does not have, as in manifests
     if len(chosen) != 1:
         offered = _listed([f"{number_of}/{protocol}" for number_of, protocol in ports])
         raise ValueError(f"{name}: name one of its ports as {name}:PORT: {offered}")

@@ -31,6 +31,12 @@ TIMES = 4
 TIMEOUT = 1.7
 """Seconds. A refusal at the node's own OUTPUT is learned of at the first retransmit, after one."""
 
+LAST_SWEEPS = 100
+"""Looks at what has come when the time is up; some sockets claim again and again to have something."""
+
+LONG_TIMEOUT = 3.7
+"""Seconds, the next retransmit included, which comes two seconds later."""
+
 MAC = "02:00:00:00:00:01"
 """Of both ends of eth0: with ARP off, every address outside is just there."""
 
@@ -279,13 +285,25 @@ class Traffic:
         for index, probe in enumerate(probes):
             for _ in range(times):
                 self._try(index, probe, found[index], waiting)
-        deadline = time.monotonic() + TIMEOUT
-        while waiting and (left := deadline - time.monotonic()) > 0:
-            for key, _ in self.selector.select(left):
-                self._ready(key, waiting)
+        started = time.monotonic()
+        self._hear(waiting, started + TIMEOUT)
+        # Where only some of a probe's connections heard something, the others wait for the next retransmit.
+        if any(self.selector.get_key(each).data[1] for each in waiting):
+            self._hear(waiting, started + LONG_TIMEOUT)
         for each in waiting:
             self._end(each, "timeout")
         return found
+
+    def _hear(self, waiting: set[socket.socket], deadline: float) -> None:
+        """Serve and listen until then, and hear what has come, however late this program gets to run."""
+        sweeps = 0
+        while waiting and sweeps < LAST_SWEEPS:
+            left = deadline - time.monotonic()
+            heard = self.selector.select(max(left, 0))
+            for key, _ in heard:
+                self._ready(key, waiting)
+            if left <= 0:
+                sweeps = sweeps + 1 if heard else LAST_SWEEPS
 
     def _try(self, index: int, probe: dict[str, Any], fates: list[Any], waiting: set[socket.socket]) -> None:
         family = socket.AF_INET6 if self.world.six else socket.AF_INET

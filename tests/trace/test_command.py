@@ -133,11 +133,17 @@ def test_a_refusal_can_be_what_is_expected(rulegen: Rulegen) -> None:
         (("--from", "10.0.0.1", "--to", "[fd00::1]:80"), "no addresses of one family"),
         (("--from", "node", "--to", "example.com:80"), "example.com is no name of the cluster"),
         (("--from", "node", "--to", "10.0.0.1:80", "--protocol", "quic"), "'quic' is no protocol"),
+        (("--from", "node", "--to", "10.0.0.300:80"), "it is no IP address"),
+        (("--from", "node", "--to", "svc/other/ngx-svc"), 'services "ngx-svc" not found in namespace other'),
+        (("--from", "node", "--to", "svc/ngx-svc", "--recent", "X=here"), "'here' is no IP address"),
+        (("--from", "node", "--to", "svc/ngx-svc", "--conntrack", "README"), "--conntrack README: line 1"),
+        (("--from", "node", "--to", "svc/ngx-svc", "--expect", "DNAT source x"), "followed by an address"),
     ],
 )
 def test_questions_that_cannot_be_asked_are_refused(
     rulegen: Rulegen, arguments: tuple[str, ...], fault: str
 ) -> None:
+    Path("README").write_text("what conntrack -L never prints\n")
     result = rulegen("trace", *arguments, *NGX)
     assert (result.code, result.out) == (2, "")
     assert fault in result.err
@@ -269,3 +275,24 @@ def test_rules_of_one_mode_are_not_traced_as_those_of_another() -> None:
     rules = product.compile(product.load(str(FIXTURES / "ngx")), mode="ipvs")
     with pytest.raises(ValueError, match="compiled in ipvs mode, not in nftables mode"):
         product.trace(rules, "external", "10.96.240.115:80", mode="nftables")
+
+
+@pytest.mark.parametrize("listing", ["nft list ruleset", "nft -j list ruleset", "iptables-save"])
+def test_dumps_alone_name_services_and_know_whose_address_is_nobodys(rulegen: Rulegen, listing: str) -> None:
+    Path("dump").write_text(next(c for c in cases("dumps-1.37") if listing in c["dumps"])["dumps"][listing])
+    asked = ("--dump", "dump", "--node-ip", "192.168.10.11", "-o", "short")
+    refused = rulegen("trace", "--from", "external", "--to", "svc/kubernetes", *asked)
+    assert refused.code == 1 and "REJECT" in refused.out
+    closed = rulegen("trace", "--from", "external", "--to", "svc/kubernetes:81", *asked)
+    assert closed.code == 1
+    assert ("REJECT" if "nft" in listing else "but no machine has that address") in closed.out
+
+
+def test_a_node_without_a_way_out_reaches_nobody(rulegen: Rulegen) -> None:
+    Path("rules.save").write_text("*nat\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n")
+    Path("addresses.json").write_text('[{"ifname": "eth0", "addr_info": []}]')
+    result = rulegen(
+        "trace", "--from", "node", "--to", "10.0.0.1:80", "--dump", "rules.save", "--dump", "addresses.json"
+    )
+    assert result.code == 1
+    assert "unreachable: no route leads to 10.0.0.1 (ICMP network unreachable)" in result.out
