@@ -126,8 +126,8 @@ def trace(
 ) -> None:
     """Follow a connection's first packet through the rules: everything that can become of it, and why.
 
-    Rules are read as text, compiled ones (-f) as those of a node (--dump). Exit code 0: delivered, 1: not (or
-    not as expected), 2: an error.
+    Rules are read as text, compiled ones (-f) as those of a node (--dump). Where kube-proxy's modes differ is
+    listed in docs/mode-differences.md. Exit code 0: delivered, 1: not (or not as expected), 2: an error.
     """
     from rulegen import api
     from rulegen.cli.output import dump as dump_data

@@ -10,8 +10,6 @@ from rulegen.model import FAMILIES, Family, ProxyConfig
 from rulegen.model import Node as NodeFacts
 from rulegen.trace import hosts
 from rulegen.trace.ground import NFT, SAVES, of_listings, of_recorded
-from rulegen.trace.ipvs import IpvsError
-from rulegen.trace.ipvs import read as read_servers
 from rulegen.trace.node import Node
 from rulegen.trace.packet import number
 from rulegen.trace.places import Directory
@@ -79,19 +77,17 @@ def _bound(listings: Mapping[str, str], family: Family) -> list[str]:
     return [line.split()[2] for line in text.splitlines() if line.startswith(f"add {name} ")]
 
 
+_SERVERS = ("-A ", "TCP ", "UDP ", "SCTP ")
+"""What lines of virtual servers begin with."""
+
+
 def mode_of(listings: Mapping[str, str]) -> str:
     """The mode of the kube-proxy whose rules these are, as far as they tell."""
     if any("kube-proxy" in listings.get(name, "") for name in NFT):
         return "nftables"
     for name in ("ipvsadm -Sn", "ipvsadm -Ln"):
-        try:
-            if read_servers(listings.get(name, "")):
-                return "ipvs"
-        except IpvsError:
+        if any(line.startswith(_SERVERS) for line in listings.get(name, "").splitlines()):
             return "ipvs"
-    saves = [listings.get(name, "") for names in SAVES.values() for name in names]
-    if any(":KUBE-PORTALS-HOST " in text and ":KUBE-SERVICES " not in text for text in saves):
-        return "userspace"
     return "iptables"
 
 

@@ -28,9 +28,6 @@ PRIORITIES: Mapping[str, Mapping[str, int]] = {
 }
 """Where the kernel calls a chain, among all that is at its hook (linux/netfilter_ipv4.h)."""
 
-# A destination that is one address. The rule is read in full before it is believed.
-_ONE_DESTINATION = re.compile(r"(?<!! )(?:^|(?<= ))-d ([0-9a-fA-F.:]+)(?:/(?:32|128))?(?= |$)")
-
 
 class IptablesTable:
     """One table of one family."""
@@ -119,12 +116,11 @@ class _Index:
         self._by_destination: dict[int, list[Rule]] = {}
         self._merged: dict[int, list[Rule]] = {}
         for rule in rules:
-            text = rule.text
-            found = _ONE_DESTINATION.search(text) if '"' not in text else _outside_quotes(text)
-            if found is None:
+            destination = _one_destination(rule.text)
+            if destination is None:
                 self._any.append(rule)
             else:
-                self._by_destination.setdefault(number(found[1]), []).append(rule)
+                self._by_destination.setdefault(destination, []).append(rule)
 
     def rules(self, destination: int) -> Sequence[Rule]:
         own = self._by_destination.get(destination)
@@ -139,9 +135,29 @@ class _Index:
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
-def _outside_quotes(text: str) -> re.Match[str] | None:
-    """The destination, of a rule whose comment may look as if it had one."""
-    return _ONE_DESTINATION.search(_QUOTED.sub('""', text))
+def _one_destination(text: str) -> int | None:
+    """The only destination that a rule can match; None where there is none such, or where that is not clear.
+
+    Comments may look as if they had one. The rule is read in full before it is believed.
+    """
+    first = text.find('"')
+    if first >= 0:
+        last = text.rfind('"')
+        if text.count('"') == 2:
+            text = f"{text[:first]}{text[last:]}"
+        else:
+            text = _QUOTED.sub('""', text)
+    at = text.find("-d ")
+    if at < 0 or (at > 0 and text[at - 1] != " ") or text[max(at - 2, 0) : at] == "! ":
+        return None
+    end = text.find(" ", at + 3)
+    ip, slash, length = text[at + 3 : end if end >= 0 else None].partition("/")
+    if slash and length != ("128" if ":" in ip else "32"):
+        return None
+    try:
+        return number(ip)
+    except ValueError:
+        return None
 
 
 def tables(dump: Dump, facts: Facts) -> list[IptablesTable]:

@@ -168,6 +168,12 @@ def read(text: str) -> list[VirtualServer]:
         if words[0] not in ("-A", "-a") or len(words) < 3 or words[1] not in _PROTOCOLS:
             raise IpvsError(f"line {line_number}: not a line of ipvsadm -Sn: {line!r}")
         key = (_PROTOCOLS[words[1]], words[2])
+        if words[0] == "-a" and len(words) == 8 and words[3] == "-r" and words[6] == "-w":
+            # As ipvsadm prints them; there may be hundreds of thousands.
+            address, port = _split(words[4])
+            method = _METHODS.get(words[5], "Route")
+            reading.servers.setdefault(key, []).append(RealServer(address, port, int(words[7]), method))
+            continue
         options = dict(zip(words, [*words[1:], ""], strict=True))
         if words[0] == "-A":
             reading.heads[key] = (options.get("-s", "wlc"), int(options.get("-p") or 0))

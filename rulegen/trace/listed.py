@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 
 from rulegen.trace import nft_text
 from rulegen.trace.ground import NFT, SAVES
@@ -11,10 +12,9 @@ from rulegen.trace.ground import NFT, SAVES
 Listed = dict[str, list[tuple[str, str, int]]]
 """``namespace/service`` -> (cluster IP, protocol, port) of each of its ports."""
 
-_COMMENT = re.compile(r'--comment "(\S+?/\S+?)(?::\S*)? (?:cluster IP|has no (?:local )?endpoints)"')
-_DESTINATION = re.compile(r"(?<!! )-d (\S+?)(?:/32|/128)? ")
-_PORT = re.compile(r"--dport (\d+)")
-_PROTOCOL = re.compile(r"-p (\w+)")
+_SAID = (" cluster IP", " has no endpoints", " has no local endpoints")
+"""What comments of a Service's own rules end with."""
+
 _ELEMENT = re.compile(
     r"(?P<ip>[0-9a-f.:]+) \. (?P<protocol>\w+) \. (?P<port>\d+) : "
     r"goto (?:service|local)-\w{8}-(?P<name>[^/\s]+/[^/\s]+)/"
@@ -61,10 +61,16 @@ def _of_iptables(lines: Iterable[str], found: Listed) -> None:
     for line in lines:
         if "KUBE-SERVICES" not in line:
             continue
-        comment, destination, port = _COMMENT.search(line), _DESTINATION.search(line), _PORT.search(line)
-        protocol = _PROTOCOL.search(line)
-        if comment and destination and port and protocol:
-            _add(found, comment[1], destination[1], protocol[1], int(port[1]))
+        before, _, rest = line.partition('--comment "')
+        comment, _, after = rest.partition('"')
+        if not comment.endswith(_SAID):
+            continue
+        words = [*before.split(), *after.split()]
+        options = dict(pairwise(words))
+        destination, protocol, port = options.get("-d"), options.get("-p"), options.get("--dport", "")
+        if destination and protocol and port.isdecimal():
+            name = comment.partition(" ")[0].partition(":")[0]
+            _add(found, name, destination.partition("/")[0], protocol, int(port))
 
 
 def _add(found: Listed, name: str, ip: str, protocol: str, port: int) -> None:

@@ -334,3 +334,36 @@ def test_ipv6_is_traced_alike() -> None:
     assert (outcome.endpoint, outcome.after.from_text) == ("[fd00:10:1::5]:8080", "2001:db8:1::1")
     ping = one(ask(where, "fd00:10:1::5", "fd00:10::5", device="cni0"))
     assert (ping.kind, ping.answer) == ("rejected", "ICMPv6 port unreachable")
+
+
+@pytest.mark.parametrize(
+    ("rule", "hit"),
+    [
+        ("-d 10.96.0.10 -j DROP", True),
+        ("-d 10.96.0.10/32 -p tcp -j DROP", True),
+        ('-m comment --comment "not -d 1.2.3.4 at all" -d 10.96.0.10/32 -j DROP', True),
+        ('-d 10.96.0.10/32 -m comment --comment "a \\"quoted\\" -d 1.2.3.4" -j DROP', True),
+        ('-m comment --comment "-d 10.96.0.10 " -d 1.2.3.4 -j DROP', False),
+        ("! -d 10.96.0.10/32 -j DROP", False),
+        ("! -d 1.2.3.4 -j DROP", True),
+        ("-d 10.96.0.0/16 -j DROP", True),
+        ("-d 10.96.0.10,1.2.3.4 -j DROP", True),
+        ("-s 1.2.3.4 -j DROP", False),
+        ("-j DROP", True),
+    ],
+)
+def test_in_a_chain_of_thousands_of_rules_none_is_overlooked(rule: str, hit: bool) -> None:
+    """They are looked up by destination, however a rule is written."""
+    others = [f"-A FORWARD -d 10.97.{number >> 8}.{number & 255} -j ACCEPT" for number in range(300)]
+    rules = filtering(*others[:150], f"-A FORWARD {rule}", *others[150:])
+    outcome = one(ask(node(rules), f"{SERVICE}:80"))
+    assert (outcome.kind == "dropped") is hit
+    assert [step.number for step in outcome.steps] == ([151] if hit else [])
+
+
+def test_in_a_long_chain_a_short_prefix_of_ipv6_is_no_single_address() -> None:
+    others = [f"-A FORWARD -d fd00:97::{number:x} -j ACCEPT" for number in range(1, 100)]
+    rules = filtering(*others, "-A FORWARD -d fd00::/16 -j DROP", "-A FORWARD -d 2001::/32 -j DROP")
+    where = node(rules, family="IPv6")
+    assert one(ask(where, "[fd00:96::a]:80", "fd00:10::5")).kind == "dropped"
+    assert one(ask(where, "[2001::7]:80", "fd00:10::5")).kind == "dropped"
