@@ -29,8 +29,9 @@ Examples:
   # What a change would do, as input of the tools that would do it
   rulegen apply -f cluster.yaml --netns n1 --dry-run
 \b
-  # From iptables to nftables, leaving nothing behind
+  # From iptables to nftables, leaving nothing behind; or to ipvs, where the kernel has it
   rulegen apply -f cluster.yaml --netns n1 --mode nftables --prune
+  rulegen apply -f cluster.yaml --netns n1 --mode ipvs --prune
 \b
   # Without root: a shell, or a command, in a namespace of its own
   rulegen apply -f cluster.yaml --create

@@ -30,6 +30,7 @@ _OTHER_TARGETS = frozenset(
     }
 )  # fmt: skip
 _EXTENSIONS = _VERDICTS | _OTHER_TARGETS | TARGETS.keys()
+_NAMES_SET = ("--match-set", "--add-set", "--del-set", "--map-set")
 _HOOKS = {
     "DNAT": ("nat", ("PREROUTING", "OUTPUT")),
     "REDIRECT": ("nat", ("PREROUTING", "OUTPUT")),
@@ -231,7 +232,7 @@ class _Section:
             for option in part.options:
                 if option.name == "--nfacct-name" and counters is not None and option.value not in counters:
                     raise ValueError(f"no nfacct {option.value}")
-                if option.name.endswith("-set"):
+                if option.name in _NAMES_SET:
                     self._set(option.value.partition(" ")[0])
         return write(rule, self.family)
 

@@ -19,7 +19,7 @@ from rulegen.netns import throwaway
 from rulegen.netns.goals import Goal, services_of
 from rulegen.netns.guardian import guarded
 from rulegen.netns.journal import Desk, Journal, of_texts
-from rulegen.netns.parts import Step, in_order
+from rulegen.netns.parts import Part, Step, in_order
 from rulegen.netns.rules import BaseChains, Rules
 from rulegen.netns.space import (
     HOST,
@@ -160,14 +160,16 @@ def _program(
         space.run(*step.command, stdin=step.stdin)
     seconds = time.perf_counter() - start
     notes = list(aim.notes)
+    after = {part.name: part.read(space) for part in _parts(aim.goals)}
     for goal in aim.goals:
-        part = goal.part
-        after = part.read(space)
         left = goal.steps(after)
         if left:
-            raise UnequalError(f"{part.name} is not as it should be; this is missing:\n{left[0].text}")
-        if isinstance(part, Rules) and others(part.dump(before[part.name])) != others(part.dump(after)):
-            notes.append(f"{part.name}: somebody else changed rules of theirs in the meantime")
+            names = ", ".join(part.name for part in goal.parts)
+            raise UnequalError(f"{names}: not as it should be; this is missing:\n{left[0].text}")
+    for part in _parts(aim.goals):
+        name = part.name
+        if isinstance(part, Rules) and others(part.dump(before[name])) != others(part.dump(after[name])):
+            notes.append(f"{name}: somebody else changed rules of theirs in the meantime")
     return msgspec.structs.replace(
         _report(target, aim),
         services=tuple(services_of(aim.goals, before)),
@@ -199,15 +201,19 @@ def _looked_at(target: Target, aim: Aim, space: Space, *, created: bool) -> Repo
 
 def _read(space: Space, aim: Aim) -> dict[str, str]:
     """The state of every part that has a goal."""
-    found = {}
-    for goal in aim.goals:
-        name = goal.part.name
-        found[name] = aim.known[name] if name in aim.known else goal.part.read(space)
-    return found
+    return {
+        part.name: aim.known[part.name] if part.name in aim.known else part.read(space)
+        for part in _parts(aim.goals)
+    }
+
+
+def _parts(goals: Sequence[Goal]) -> list[Part]:
+    """The parts of all goals, each once."""
+    return list({part.name: part for goal in goals for part in goal.parts}.values())
 
 
 def _steps(goals: Sequence[Goal], before: Mapping[str, str]) -> list[Step]:
-    return in_order(step for goal in goals for step in goal.steps(before[goal.part.name]))
+    return in_order(step for goal in goals for step in goal.steps(before))
 
 
 class _Change:
@@ -244,7 +250,7 @@ class _Change:
         if not steps:
             return _report(self.target, aim, self.recovered)
         chains = BaseChains()
-        if any(isinstance(goal.part, Rules) and goal.part.variant == "nft" for goal in aim.goals):
+        if any(isinstance(part, Rules) and part.variant == "nft" for part in _parts(aim.goals)):
             before[chains.name] = chains.read(space)
         netns = self.target.netns
         journal = Journal(netns=netns, identity=identity(netns), before=of_texts(before))

@@ -14,11 +14,17 @@ import msgspec
 
 from rulegen.netns.space import Space
 
-NEEDED, RULES, SPARE = 0, 1, 2
-"""When a step comes: before the rules that need what it makes, as the rules, or after rules needed it."""
+NEEDED, SERVED, BOUND, RULES, UNBOUND, UNSERVED, SPARE = range(7)
+"""When a step comes: what rules need, virtual servers, their addresses, the rules; then what nobody needs.
+
+In that order packets never meet half of a change; what goes goes the other way round.
+"""
 
 
-UNSUPPORTED = ("Invalid argument", "Operation not supported", "Protocol not supported", "not available")
+UNSUPPORTED = (
+    *("Invalid argument", "Operation not supported", "Protocol not supported", "not available"),
+    "Cannot open session to kernel",
+)
 """How tools tell that the kernel does not know what they ask about."""
 
 
@@ -53,7 +59,8 @@ class Part(Protocol):
 
 
 def in_order(steps: Iterable[Step]) -> list[Step]:
-    return sorted(steps, key=lambda step: step.when)
+    """Steps by when they come; what several goals ask for is done once."""
+    return sorted(dict.fromkeys(steps), key=lambda step: step.when)
 
 
 class Sysctl:

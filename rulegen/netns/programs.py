@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
 
-from rulegen.backend import comparing
+from rulegen.backend import Comparing, comparing
 from rulegen.collector import paused
 from rulegen.iptables.dump import Variant
 from rulegen.model import FAMILIES, Family
@@ -21,7 +21,9 @@ from rulegen.netns.goals import (
     SysctlSet,
     TableGone,
 )
-from rulegen.netns.parts import UNSUPPORTED
+from rulegen.netns.ipvs import Device, Servers, Sets, check_ipvs
+from rulegen.netns.ipvs_goals import IpvsGone, IpvsProgrammed, settings_of
+from rulegen.netns.parts import UNSUPPORTED, Part
 from rulegen.netns.rules import Rules
 from rulegen.netns.space import CommandError, MissingToolError, Space
 from rulegen.netns.tables import Table
@@ -59,24 +61,24 @@ def apply(
             notes.append("IPv6 is off there: no IPv6 rules, as kube-proxy does")
         known: dict[str, str] = {}
         used = variant or variant_of(space, known)
+        if mode == "ipvs":
+            check_ipvs(space, facts.addresses)
         goals: list[Goal] = []
         with paused():
             for family, plan in wanted.items():
-                machine = plan.machine
-                if mode == "iptables" and family == "IPv4" and machine.localhost_node_ports:
-                    goals.append(SysctlSet(ROUTE_LOCALNET, 1))
-                part = Table(family) if mode == "nftables" else Rules(family, used)
-                goals.append(Programmed(part, room, room.compile_rules(plan)))
+                goals += _wanted(mode, room, family, plan, used, space)
             if mode == "iptables" and any(plan.machine.nfacct for plan in wanted.values()):
                 goals.append(CountersThere())
-        taken = {goal.part.name for goal in goals}
-        left = [goal for goal in _leftovers(space, known) if goal.part.name not in taken]
+        taken = {part.name for goal in goals for part in goal.parts}
+        left = [
+            goal for goal in _leftovers(space, known) if taken.isdisjoint(part.name for part in goal.parts)
+        ]
         if prune:
             goals += left
         elif left:
-            places = ", ".join(goal.part.name for goal in left)
+            places = ", ".join(part.name for goal in left for part in goal.parts)
             notes.append(f"kube-proxy has also left something in {places}; --prune removes it")
-        program = "nftables" if mode == "nftables" else f"iptables-{used}"
+        program = {"nftables": "nftables", "ipvs": f"ipvs, iptables-{used}"}.get(mode, f"iptables-{used}")
         return Aim(mode=mode, program=program, goals=goals, known=known, notes=tuple(notes))
 
     return change(target, aim, dry_run=dry_run, space=space)
@@ -93,10 +95,27 @@ def cleanup(target: Target, *, dry_run: bool = False, space: Space | None = None
     def aim(space: Space) -> Aim:
         known: dict[str, str] = {}
         goals = _leftovers(space, known)
-        program = ", ".join(goal.part.name for goal in goals)
+        program = ", ".join(part.name for goal in goals for part in goal.parts)
         return Aim(mode="", program=program, goals=goals, known=known)
 
     return change(target, aim, dry_run=dry_run, space=space)
+
+
+def _wanted(
+    mode: str, room: Comparing, family: Family, plan: Plan, variant: Variant, space: Space
+) -> Iterator[Goal]:
+    """The goals of one family."""
+    ruleset = room.compile_rules(plan)
+    match mode:
+        case "ipvs":
+            yield from settings_of(ruleset.settings, space)
+            yield IpvsProgrammed(Rules(family, variant), room, ruleset)
+        case "nftables":
+            yield Programmed(Table(family), room, ruleset)
+        case _:
+            if mode == "iptables" and family == "IPv4" and plan.machine.localhost_node_ports:
+                yield SysctlSet(ROUTE_LOCALNET, 1)
+            yield Programmed(Rules(family, variant), room, ruleset)
 
 
 def _leftovers(space: Space, known: dict[str, str]) -> list[Goal]:
@@ -105,18 +124,27 @@ def _leftovers(space: Space, known: dict[str, str]) -> list[Goal]:
         *(RulesGone(Rules(family, variant)) for variant in VARIANTS for family in FAMILIES),
         *(TableGone(Table(family)) for family in FAMILIES),
         CountersGone(),
+        IpvsGone((Servers(), Sets(), Device())),
     ]
     found = []
     for goal in goals:
-        name = goal.part.name
-        try:
-            known[name] = known[name] if name in known else goal.part.read(space)
-        except MissingToolError:
-            continue  # what cannot be programmed has not been
-        except CommandError as error:
-            if any(text in error.reason for text in UNSUPPORTED):
-                continue
-            raise
-        if goal.steps(known[name]):
+        there = [part for part in goal.parts if _is_read(part, space, known)]
+        if isinstance(goal, IpvsGone):
+            goal = IpvsGone(there)
+        if there and goal.steps(known):
             found.append(goal)
     return found
+
+
+def _is_read(part: Part, space: Space, known: dict[str, str]) -> bool:
+    """Add the state of a part to ``known``; False where there cannot be any."""
+    if part.name not in known:
+        try:
+            known[part.name] = part.read(space)
+        except MissingToolError:
+            return False  # what cannot be programmed has not been
+        except CommandError as error:
+            if any(text in error.reason for text in UNSUPPORTED):
+                return False
+            raise
+    return True

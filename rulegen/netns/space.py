@@ -103,7 +103,8 @@ class _Commands:
             raise CommandError(command, f"no answer after {self.timeout:g} s") from error
         except OSError as error:
             raise CommandError(command, error.strerror or str(error)) from error
-        if done.returncode != 0:
+        # ipvsadm goes on after a line that the kernel refuses, and does not tell it in its exit code.
+        if done.returncode != 0 or (command[:2] == ("ipvsadm", "-R") and done.stderr):
             said = (done.stderr or done.stdout).strip() or f"exit code {done.returncode}"
             raise CommandError(command, said.encode("utf-8", "replace").decode())
         return done.stdout

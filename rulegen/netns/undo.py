@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from rulegen.iptables.dump import Variant
 from rulegen.model import FAMILIES
+from rulegen.netns.ipvs import Device, Servers, Sets, Timeouts
 from rulegen.netns.journal import Desk, Journal
 from rulegen.netns.parts import Counters, Part, Step, Sysctl, in_order
 from rulegen.netns.rules import BaseChains, Rules
@@ -28,6 +29,10 @@ _KNOWN: tuple[Part, ...] = (
     *(Table(family) for family in FAMILIES),
     BaseChains(),
     Counters(),
+    Sets(),
+    Servers(),
+    Device(),
+    Timeouts(),
 )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.kernel import netns as namespaces
-from tests.netns.lab import SAVES, Lab
+from tests.netns.lab import IPVS, SAVES, Lab
 
 
 @pytest.fixture
@@ -19,6 +19,8 @@ def fresh(tmp_path: Path) -> Iterator[Callable[[], Lab]]:
 
     def make() -> Lab:
         made.append(namespaces.create())
+        if IPVS:
+            made[-1].run("ip", "link", "set", "lo", "up")
         return Lab(made[-1], tmp_path / "journals")
 
     yield make

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -20,7 +23,12 @@ from tests.kernel.netns import Namespace
 from tests.netns.others import TABLES
 from tests.objects import CONFIG, NODE, cluster, endpoint, service, slice_of
 
-WAYS: tuple[tuple[str, Variant], ...] = (("iptables", "legacy"), ("iptables", "nft"), ("nftables", "nft"))
+IPVS = bool(os.environ.get("RULEGEN_TEST_IPVS"))
+"""Whether all this is about the ipvs mode, on a kernel that has what that needs."""
+
+WAYS: tuple[tuple[str, Variant], ...] = (
+    (("ipvs", "legacy"),) if IPVS else (("iptables", "legacy"), ("iptables", "nft"), ("nftables", "nft"))
+)
 """Modes, and variants of iptables."""
 
 SAVES = tuple(f"{t}-{v}-save" for t in ("iptables", "ip6tables") for v in ("legacy", "nft"))
@@ -68,10 +76,10 @@ def second() -> Cluster:
 
 
 def plans(
-    objects: Cluster, mode: str, families: tuple[Family, ...] = FAMILIES
+    objects: Cluster, mode: str, families: tuple[Family, ...] = FAMILIES, **options: Any
 ) -> Callable[[Says], Mapping[Family, Plan]]:
-    """What is wanted of a node with these objects."""
-    config = msgspec.convert({**msgspec.to_builtins(CONFIG), "mode": mode}, type(CONFIG))
+    """What is wanted of a node with these objects; ``options`` are those of kube-proxy."""
+    config = msgspec.convert({**msgspec.to_builtins(CONFIG), "mode": mode, **options}, type(CONFIG))
 
     def wanted(facts: Says) -> Mapping[Family, Plan]:
         node = msgspec.structs.replace(DUAL, nfacct=facts.nfacct, conntrack_tcp_be_liberal=facts.liberal)
@@ -105,14 +113,15 @@ class Noting(NamedSpace):
     @property
     def written(self) -> list[tuple[str, ...]]:
         """The commands that change something."""
-        return [command for command in self.commands if not _reads(command)]
+        return [command for command in self.commands if not reads(command)]
 
 
-def _reads(command: tuple[str, ...]) -> bool:
+def reads(command: tuple[str, ...]) -> bool:
     return (
         command[0] == "cat"
         or command[0].endswith("-save")
-        or command[1:2] in (("list",), ("-j",), ("--version",), ("save",), ("-Sn",), ("-o",))
+        or command[0] == "uname"
+        or command[1:2] in (("list",), ("-j",), ("--version",), ("save",), ("-Sn",), ("-l",), ("-o",))
     )
 
 
@@ -145,10 +154,30 @@ class Lab:
                     found[table] = self.namespace.run("nft", "-s", "list", "table", *table.split())
         return found
 
+    def _of_ipvs(self) -> dict[str, str]:
+        """What the ipvs mode adds; sets and virtual servers are hashed, so their order means nothing."""
+        run = self.namespace.run
+        links = json.loads(run("ip", "-j", "addr"))
+        bound = [
+            f"{link['ifname']} {each['local']}/{each['prefixlen']}\n"
+            for link in links
+            for each in [*link["addr_info"], {"local": "there", "prefixlen": ""}]
+            if each.get("scope") != "link"
+        ]
+        settings = ("conntrack", "expire_nodest_conn", "expire_quiescent_template", "conn_reuse_mode")
+        paths = [*(f"vs/{name}" for name in settings), "ip_forward", "conf/all/arp_ignore"]
+        return {
+            "ipset save": "".join(sorted(map(without_chance, run("ipset", "save").splitlines(True)))),
+            "ipvsadm -Sn": "".join(sorted(run("ipvsadm", "-Sn").splitlines(True))),
+            "ipvsadm -l --timeout": run("ipvsadm", "-l", "--timeout"),
+            "ip addr": "".join(sorted(bound)),
+            "sysctls": run("cat", *(f"/proc/sys/net/ipv4/{path}" for path in paths)),
+        }
+
     def dumps(self) -> dict[str, str]:
         """All that the namespace says of itself, without comments: they hold the time."""
         run = self.namespace.run
-        found = {}
+        found = self._of_ipvs() if IPVS else {}
         for command in (
             *(
                 f"{tool}-{variant}-save"
@@ -167,6 +196,11 @@ class Lab:
         counters = run("nfacct", "list").splitlines()
         found["nfacct"] = "".join(sorted(line.rpartition(" ")[2] + "\n" for line in counters))
         return found
+
+
+def without_chance(line: str) -> str:
+    """A line of ``ipset save`` without what the kernel makes up."""
+    return re.sub(r" (?:bucketsize|initval) \w+", "", line)
 
 
 def _blocks(table: str) -> list[str]:
