@@ -6,6 +6,7 @@ have come to rest, writes down what is there, and removes it again.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -53,22 +54,41 @@ class Kind(NamedTuple):
 
 
 def api(plane: Plane, seed: int, count: int) -> Iterator[Case]:
-    """What the API server answers to a create; nothing is kept (``dryRun=All``)."""
+    """What the API server answers to a create; what it takes is removed at once.
+
+    A dry run answers otherwise: it allocates nothing.
+    """
     for number in range(count):
         chance = Random(f"api {seed} {number}")
         made = objects.for_the_api(chance, "default", number)
-        path = PATHS[made["kind"]].format("default") + "?fieldValidation=Strict&dryRun=All"
-        answer = plane.request("POST", path, made)
+        path = PATHS[made["kind"]].format("default")
+        answer = plane.request("POST", f"{path}?fieldValidation=Strict", made)
         case: Case = {"object": made, "code": answer.code}
         if answer.code == 201:
+            plane.request("DELETE", f"{path}/{answer.body['metadata']['name']}")
             case["result"] = _as_recorded(made, answer.body)
         else:
             causes = (answer.body.get("details") or {}).get("causes") or []
             case["message"] = answer.body.get("message", "")
             case["errors"] = (
-                [[c.get("field", ""), c.get("message", "")] for c in causes] if answer.code == 422 else []
+                [[c.get("field", ""), _allocated(c.get("message", ""), made)] for c in causes]
+                if answer.code == 422
+                else []
             )
         yield case
+
+
+def _allocated(message: str, made: Object) -> str:
+    """``*`` for what the server allocated before it refused the object."""
+    given = str(made)
+
+    def replaced(match: re.Match[str]) -> str:
+        return match[1] + (match[2] if match[2] in given else "*") + match[3]
+
+    return _ALLOCATED.sub(replaced, message)
+
+
+_ALLOCATED = re.compile(r'(IPAddress\.networking\.k8s\.io "|Duplicate value: )([0-9a-f.:]+)("|$)')
 
 
 def _as_recorded(made: Object, stored: Object) -> Object:
@@ -228,16 +248,19 @@ def kubectl(plane: Plane, seed: int, count: int) -> Iterator[Case]:
 
 
 def _command(plane: Plane, space: str, arguments: list[str]) -> Object:
-    """Ages are told in seconds: asked again where the second changed meanwhile."""
+    """Ages are told in seconds: asked again where the second changed meanwhile.
+
+    Events are of another kind than the objects of a case.
+    """
     while True:
+        plane.request("DELETE", f"/api/v1/namespaces/{space}/events")
         now = datetime.now(UTC).replace(microsecond=0)
         done = plane.kubectl(["-n", space, *arguments])
-        if datetime.now(UTC).replace(microsecond=0) == now:
+        if datetime.now(UTC).replace(microsecond=0) == now and "\nEvents:\n" not in done.stdout:
             break
-    said = "".join(line for line in done.stderr.splitlines(keepends=True) if not line.startswith("Warning: "))
     return {
         "args": arguments, "now": now.strftime("%Y-%m-%dT%H:%M:%SZ"), "code": done.code,
-        "stdout": done.stdout, "stderr": said,
+        "stdout": done.stdout, "stderr": done.stderr,
     }  # fmt: skip
 
 
@@ -257,30 +280,33 @@ def kubectl_differences(case: Case) -> list[str]:
 
 def names(plane: Plane, seed: int, count: int) -> Iterator[Case]:
     """Namespaces, and what CoreDNS answers to questions about them, and about what is not there."""
-    batch = 10
-    for first in range(0, count, batch):
-        chance = Random(f"dns {seed} {first}")
-        spaces = [f"d{seed}-{number}" for number in range(first, min(first + batch, count))]
-        for space in spaces:
-            _create(plane, _namespace(space))
-            for pod in [objects.pod(chance, space, n, ["node-a"]) for n in range(chance.randint(0, 8))]:
-                _create(plane, pod)
-            for service in [objects.service(chance, space, n) for n in range(chance.randint(1, 4))]:
-                _create(plane, service)
-                name = service["metadata"]["name"]
-                if "selector" not in service["spec"]:
-                    made = chance.choice(["endpoints", "slices", "nothing"])
-                    if made == "endpoints":
-                        _create(plane, objects.endpoints(chance, space, name))
-                    for part in range(chance.randint(1, 2) if made == "slices" else 0):
-                        _create(plane, objects.endpoint_slice(chance, space, name, part))
+    for number in range(count):
+        chance = Random(f"dns {seed} {number}")
+        space = f"d{seed}-{number}"
+        _create(plane, _namespace(space))
+        _named(plane, chance, space)
         _rest(plane)
-        for space in spaces:
-            kinds = ("Pod", "Service", "Endpoints", "EndpointSlice")
-            stored = [_bare(each) for kind in kinds for each in plane.listed(PATHS[kind].format(space))]
-            questions = ask.questions(chance, space, stored)
-            yield {"name": space, "objects": stored, "queries": [_asked(plane, *each) for each in questions]}
-        _remove(plane, spaces)
+        kinds = ("Pod", "Service", "Endpoints", "EndpointSlice")
+        stored = [_bare(each) for kind in kinds for each in plane.listed(PATHS[kind].format(space))]
+        questions = ask.questions(chance, space, stored)
+        yield {"name": space, "objects": stored, "queries": [_asked(plane, *each) for each in questions]}
+        _remove(plane, [space])
+
+
+def _named(plane: Plane, chance: Random, space: str) -> None:
+    """What names are made of; a pod has its address in one namespace only."""
+    for pod in [objects.pod(chance, space, n, ["node-a"]) for n in range(chance.randint(0, 8))]:
+        _create(plane, pod)
+    for service in [objects.service(chance, space, n) for n in range(chance.randint(1, 4))]:
+        _create(plane, service)
+        name = service["metadata"]["name"]
+        if "selector" in service["spec"]:
+            continue
+        made = chance.choice(["endpoints", "slices", "nothing"])
+        if made == "endpoints":
+            _create(plane, objects.endpoints(chance, space, name))
+        for part in range(chance.randint(1, 2) if made == "slices" else 0):
+            _create(plane, objects.endpoint_slice(chance, space, name, part))
 
 
 def _asked(plane: Plane, name: str, kind: str) -> list[Any]:
@@ -359,6 +385,7 @@ def _all(plane: Plane, space: str) -> list[Object]:
     of_space = ("Deployment", "ReplicaSet", "Pod", "Service", "Endpoints", "EndpointSlice")
     return [
         *plane.listed(PATHS["Node"]),
+        *plane.listed(PATHS["Service"].format("default")),
         *[each for kind in of_space for each in plane.listed(PATHS[kind].format(space))],
     ]
 
@@ -366,13 +393,19 @@ def _all(plane: Plane, space: str) -> list[Object]:
 def _remove(plane: Plane, spaces: list[str]) -> None:
     for space in spaces:
         for pod in plane.listed(PATHS["Pod"].format(space)):
+            path = f"{PATHS['Pod'].format(space)}/{pod['metadata']['name']}"
             if pod["metadata"].get("finalizers"):
-                path = f"{PATHS['Pod'].format(space)}/{pod['metadata']['name']}"
                 patch = {"metadata": {"finalizers": None}}
                 plane.request("PATCH", path, patch, kind="application/merge-patch+json")
+            plane.request("DELETE", f"{path}?gracePeriodSeconds=0")  # no kubelet lets it go
         plane.request("DELETE", f"{PATHS['Namespace']}/{space}")
     for each in plane.listed(PATHS["Node"]):
         plane.request("DELETE", f"{PATHS['Node']}/{each['metadata']['name']}")
+    started = time.monotonic()
+    while time.monotonic() - started < REST_SECONDS:
+        if not {each["metadata"]["name"] for each in plane.listed(PATHS["Namespace"])}.intersection(spaces):
+            return
+        time.sleep(0.2)
 
 
 def _without(stored: Object, *names: str) -> Object:

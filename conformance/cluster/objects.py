@@ -149,10 +149,10 @@ def service(chance: Random, namespace: str, number: int) -> Object:
     if labels:
         metadata["labels"] = labels
     if chance.random() < 0.2:
+        # Which endpoints topology-mode Auto gives to another zone depends upstream on a hash map.
+        mode = chance.choice(["Disabled", "disabled", "x"])
         metadata["annotations"] = {
-            chance.choice(["service.kubernetes.io/topology-mode", "example.com/note"]): chance.choice(
-                ["Auto", "auto", "Disabled", "x"]
-            )
+            chance.choice(["service.kubernetes.io/topology-mode", "example.com/note"]): mode
         }
     return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
 
@@ -262,6 +262,8 @@ def for_the_api(chance: Random, namespace: str, number: int) -> Object:
     found = copy.deepcopy(found)
     for _ in range(chance.choice([0, 1, 1, 1, 2, 3])):
         _change_something(chance, found)
+    if isinstance(found.get("metadata"), dict):
+        found["metadata"]["namespace"] = namespace  # it is in the path of the request, too
     return found
 
 
