@@ -125,7 +125,15 @@ def trace(
     ``IP`` or ``IP:PORT``; ``to`` is ``svc/NAME[:PORT]``, ``IP:PORT``, a name of the cluster DNS with a port,
     or ``ping WHERE``. ``cluster`` gives names, and explains outcomes in the Service's words. ``interface`` is
     the device that the packet comes in by (by default the way back to its sender). ``recent`` are addresses
-    in lists of session affinity, by the list's name; ``conntrack`` is what ``conntrack -L`` printed.
+    in lists of session affinity, by the list's name; ``conntrack`` is what ``conntrack -L`` printed. For
+    many packets, :class:`rulegen.Tracer` reads the rules once::
+
+        cluster = rulegen.load("fixtures/ngx")
+        node = {"name": "n1", "ips": ["192.168.10.1"]}
+        trace = rulegen.trace(cluster, "external", "192.168.10.1:30651", node=node)
+        trace.delivered                                        # True
+        [outcome.endpoint for outcome in trace.outcomes]       # ["10.10.0.232:80", "10.10.1.86:80"]
+        print(trace.text("tree"))                              # as the command line shows it
 
     Raises ValueError for a question that cannot be asked, or for rules that cannot be read.
     """

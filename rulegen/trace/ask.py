@@ -175,7 +175,7 @@ def _remarks(
         yield from _of_ping(trace, claimed, mode)
         return
     if any(not trace.arrives(outcome) for outcome in trace.outcomes):
-        if any(outcome.kind == "forwarded" and not trace.arrives(outcome) for outcome in trace.outcomes):
+        if any(each.destination in trace.virtual for each in _sent_on(trace)):
             yield "not delivered: no rule takes it, and a Service's address is nobody's."
         for planned in claimed:
             own = planned.port
@@ -207,6 +207,10 @@ def _of_proxy(trace: Trace, plan: Plan, claimed: Sequence[PlannedPort]) -> Itera
                 yield f"{what} and passes connections on, in turn, to {', '.join(each.endpoints)}."
             else:
                 yield f"{what}, which has no ready endpoint: it closes connections again."
+
+
+def _sent_on(trace: Trace) -> Iterable[Packet]:
+    return (outcome.after for outcome in trace.outcomes if outcome.kind == "forwarded")
 
 
 def _of_ping(trace: Trace, claimed: Sequence[PlannedPort], mode: str) -> Iterable[str]:

@@ -42,6 +42,11 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the other end sees another address than the sender's own."""
         return self.after.source != self.before.source
 
+    @property
+    def is_sent_back(self) -> bool:
+        """Whether a client on another machine is sent to itself, and would be answered by itself."""
+        return self.kind == "forwarded" and self.after.source == self.after.destination
+
 
 class Connection(msgspec.Struct, frozen=True):
     """A connection that conntrack knows: its packets as they come, and what becomes of them."""

@@ -45,7 +45,8 @@ def headline(trace: Trace, outcome: Outcome) -> str:
     who = trace.endpoints.get(outcome.endpoint, Endpoint())
     pod = f" (pod {who.pod})" if who.pod else ""
     how = "IPVS" if any(step.table == "ipvs" for step in outcome.steps) else "DNAT"
-    return f"{how} to {outcome.endpoint}{pod}, {where}, {_source(outcome)}"
+    back = ": it drops what comes from its own address" if outcome.is_sent_back else ""
+    return f"{how} to {outcome.endpoint}{pod}, {where}, {_source(outcome)}{back}"
 
 
 def _where(trace: Trace, outcome: Outcome) -> str:
@@ -203,7 +204,8 @@ def short(trace: Trace) -> str:
             chains = [step.chain for step in outcome.steps if step.chain != step.hook]
             services = [chain for chain in dict.fromkeys(chains) if _is_own(chain)]
             via = f" via {' -> '.join(services)}" if services else ""
-            told = f"-> {outcome.endpoint}{via}, {_source(outcome)}"
+            back = ": it drops what comes from its own address" if outcome.is_sent_back else ""
+            told = f"-> {outcome.endpoint}{via}, {_source(outcome)}{back}"
         else:
             told = headline(trace, outcome)
         assumed = "".join(f"; if {text}" for text in outcome.assumed)

@@ -35,10 +35,16 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     remarks: tuple[str, ...] = ()
 
     def arrives(self, outcome: Outcome) -> bool:
-        """Whether an outcome is a delivery. An address that only Services have is nobody's on the wire."""
+        """Whether an outcome is a delivery.
+
+        An address that only Services have is nobody's on the wire, and who is sent to itself drops what
+        comes from its own address.
+        """
         if outcome.kind == "local":
             return True
-        return outcome.kind == "forwarded" and outcome.after.destination not in self.virtual
+        if outcome.kind != "forwarded" or outcome.is_sent_back:
+            return False
+        return outcome.after.destination not in self.virtual
 
     @property
     def delivered(self) -> bool:

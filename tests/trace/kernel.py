@@ -79,6 +79,7 @@ class Trial:
                         "protocol": probe.protocol,
                         "destination": probe.destination,
                         "port": probe.port,
+                        "answered": self.is_answered(probe),
                     }
                     for probe in self.probes
                 ],
@@ -91,6 +92,10 @@ class Trial:
             packet(probe.source, probe.destination, probe.port, probe.protocol), probe.device
         )
 
+    def is_answered(self, probe: Probe) -> bool:
+        """Whether an answer is to be waited for, be it a refusal."""
+        return any(self.fate(each, probe.protocol)[0] != "timeout" for each in self.outcomes(probe))
+
     def served(self, protocol: str) -> set[str]:
         return {
             f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
@@ -101,10 +106,9 @@ class Trial:
     def fate(self, outcome: Outcome, protocol: str) -> tuple[str, str]:
         """What a connection meets, and under which address its client is seen."""
         found = fate(outcome, self.served(protocol))[0]
-        after = outcome.after
-        if after.source == after.destination and outcome.kind == "forwarded":
-            found = "timeout"  # a client that hears from its own address throws the packet away
-        return found, shown(after.source, self.family)
+        if outcome.is_sent_back:
+            found = "timeout"
+        return found, shown(outcome.after.source, self.family)
 
     def check(self, probe: Probe, met: list[list[str]]) -> int:
         """Compare what connections met with what was traced; how many there were."""

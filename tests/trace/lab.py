@@ -287,8 +287,9 @@ class Traffic:
                 self._try(index, probe, found[index], waiting)
         started = time.monotonic()
         self._hear(waiting, started + TIMEOUT)
-        # Where only some of a probe's connections heard something, the others wait for the next retransmit.
-        if any(self.selector.get_key(each).data[1] for each in waiting):
+        # Where an answer is to come, or some of a probe's connections had one, a retransmit may bring it.
+        late = [found[index] for index, probe in enumerate(probes) if found[index] or probe["answered"]]
+        if any(self.selector.get_key(each).data[1] is fates for each in waiting for fates in late):
             self._hear(waiting, started + LONG_TIMEOUT)
         for each in waiting:
             self._end(each, "timeout")

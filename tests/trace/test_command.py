@@ -296,3 +296,33 @@ def test_a_node_without_a_way_out_reaches_nobody(rulegen: Rulegen) -> None:
     )
     assert result.code == 1
     assert "unreachable: no route leads to 10.0.0.1 (ICMP network unreachable)" in result.out
+
+
+def test_a_client_that_is_sent_to_itself_and_keeps_its_address_hears_nothing(rulegen: Rulegen) -> None:
+    """No EndpointSlice says that the pod is on this node, so that nothing masquerades it."""
+    Path("rules.nft").write_text(
+        "table ip x {\n chain pre {\n  type nat hook prerouting priority dstnat; policy accept;\n"
+        "  ip daddr 10.96.0.10 dnat to 10.10.0.5\n }\n}\n"
+    )
+    asked = ("--dump", "rules.nft", "--node-ip", "192.168.10.1", "-o", "short")
+    result = rulegen("trace", "--from", "10.10.0.5", "--to", "10.96.0.10:80", *asked)
+    assert result.code == 1
+    assert "source kept: it drops what comes from its own address" in result.out
+    assert rulegen("trace", "--from", "10.10.0.6", "--to", "10.96.0.10:80", *asked).code == 0
+
+
+def test_the_example_of_the_api_is_true(monkeypatch: pytest.MonkeyPatch) -> None:
+    from rulegen import api
+
+    monkeypatch.chdir(FIXTURES.parent)
+    lines = [line.strip() for line in (api.trace.__doc__ or "").partition("::\n")[2].splitlines()]
+    names: dict[str, object] = {"rulegen": product}
+    for line in filter(None, lines):
+        if line.startswith("Raises"):
+            break
+        code, _, answer = line.partition("  # ")
+        if answer and not answer.startswith("as"):
+            assert eval(code, names) == eval(answer.strip(), names), line
+        else:
+            exec(code, names)
+    assert "Trace" in type(names["trace"]).__name__
