@@ -115,7 +115,8 @@ def trace(
             "--expect",
             metavar="OUTCOME",
             help="[only] DNAT [IP:PORT] | LOCAL | FORWARD | DROP | REJECT | UNREACHABLE, with `source IP`, "
-            "`source kept`, `masqueraded` or `50%`. Exit code 1 where it is not so. Repeatable.",
+            "`source kept`, `masqueraded` or `50%`. Exit code 1 where it is not so, or where another verdict "
+            "is possible; with `only`, where any other outcome is. Repeatable.",
         ),
     ] = None,
     output: Annotated[

@@ -28,7 +28,7 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True):
     """A verdict, and what else is said of an outcome; None where it does not matter.
 
     ``endpoint`` is ``IP:PORT``, ``source`` the address that the other end sees, ``share`` the chance of all
-    such outcomes together, between 0 and 1.
+    such outcomes together, between 0 and 1. ``only``: there are no outcomes but those that are expected.
     """
 
     text: str
@@ -146,26 +146,23 @@ def expectations_of(trace: Trace) -> list[str]:
 def unmet(trace: Trace, expected: Sequence[Expectation]) -> list[str]:
     """What is not as expected, one line each; empty where everything is.
 
-    Every expectation is met by some outcome (``only``: by all), with its share where it has one, and every
-    outcome has one of the verdicts that are expected.
+    Every expectation is met by some outcome, with its share where it has one, and every outcome has one of
+    the verdicts that are expected. Where one of them says ``only``, every outcome meets one of them.
     """
     problems = []
     for each in expected:
         met = [outcome for outcome in trace.outcomes if each.meets(outcome)]
         if not met:
             problems.append(f"expected {each.text}: no outcome is like that")
-        elif each.only and len(met) < len(trace.outcomes):
-            problems.append(f"expected {each.text}: there are others")
         elif each.share is not None:
             share = sum(float(outcome.chance) for outcome in met)
             # A share is given as somebody writes it, with the digits that are shown.
             if abs(share - each.share) > max(WITHIN, 0.0006):
                 problems.append(f"expected {each.text}: it is {share * 100:.4g}%")
+    exact = any(each.only for each in expected)
     verdicts = {each.verdict for each in expected}
-    if expected:
-        problems += [
-            f"not expected: {percent(outcome)} {headline(trace, outcome)}"
-            for outcome in trace.outcomes
-            if verdict_of(outcome) not in verdicts
-        ]
+    for outcome in trace.outcomes if expected else ():
+        known = any(each.meets(outcome) for each in expected) if exact else verdict_of(outcome) in verdicts
+        if not known:
+            problems.append(f"not expected: {percent(outcome)} {headline(trace, outcome)}")
     return problems

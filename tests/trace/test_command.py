@@ -117,6 +117,22 @@ def test_expectations_decide_the_exit_code(rulegen: Rulegen, expected: str, code
     assert bool(result.err.replace("passed over: 1 Deployment\n", "")) is bool(code)
 
 
+@pytest.mark.parametrize(
+    ("expected", "told"),
+    [
+        (["only DNAT 10.10.0.232:80", "DNAT 10.10.1.86:80"], ""),
+        (["only DNAT"], ""),
+        (["only DNAT 10.10.0.232:80"], "not expected: 50.0% DNAT to 10.10.1.86:80 (pod ngx-dep-2)"),
+        (["only DNAT 10.10.0.232:80", "DNAT 10.10.1.9:80"], "not expected: 50.0% DNAT to 10.10.1.86:80"),
+    ],
+)
+def test_what_is_expected_may_be_all_there_is(rulegen: Rulegen, expected: list[str], told: str) -> None:
+    options = [word for text in expected for word in ("--expect", text)]
+    result = rulegen("trace", "--from", "10.10.0.9", "--to", "svc/ngx-svc", *options, *NGX)
+    assert result.code == bool(told)
+    assert told in result.err
+
+
 def test_a_refusal_can_be_what_is_expected(rulegen: Rulegen) -> None:
     asked = ("trace", "--from", "10.10.0.9", "--to", "svc/ngx-svc:81", "--mode", "nftables", *NGX)
     assert rulegen(*asked).code == 1
