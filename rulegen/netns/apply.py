@@ -161,6 +161,9 @@ def _program(
     seconds = time.perf_counter() - start
     notes = list(aim.notes)
     after = {part.name: part.read(space) for part in _parts(aim.goals)}
+    for part in _parts(aim.goals):
+        if isinstance(part, Rules):
+            after[part.name] = part.read_again(space, after[part.name])
     for goal in aim.goals:
         left = goal.steps(after)
         if left:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TypeAlias
 
 from rulegen.iptables.dump import BUILTIN, Dump, Variant
@@ -11,11 +14,17 @@ from rulegen.iptables.parse import parse
 from rulegen.iptables.rewind import rewind
 from rulegen.model import Family
 from rulegen.netns.parts import SPARE, Step
-from rulegen.netns.space import MissingToolError, Space
+from rulegen.netns.space import CommandError, MissingToolError, Space
 
 TOOLS: dict[Family, str] = {"IPv4": "iptables", "IPv6": "ip6tables"}
 LOCK_SECONDS = 60
 """How long the legacy variant waits for another iptables to end."""
+
+
+LIBIPTC_RULES = 5000
+"""Up to how many rules of a family are read back with libiptc, too."""
+
+_LIBIPTC = Path(__file__).parent / "libiptc.py"
 
 
 class Rules:
@@ -32,6 +41,21 @@ class Rules:
 
     def read(self, space: Space) -> str:
         return space.run(f"{self.name}-save")
+
+    def read_again(self, space: Space, said: str) -> str:
+        """The state by another reader than the tool that programmed it: libiptc, for legacy tables.
+
+        ``said`` is what iptables-save printed; that is it where python-iptables is not installed, or where it
+        would take its time: it needs two thirds of a millisecond a rule.
+        """
+        if self.variant != "legacy" or said.count("\n-A ") > LIBIPTC_RULES or find_spec("iptc") is None:
+            return said
+        try:
+            return space.run(sys.executable, "-P", str(_LIBIPTC), self.family)
+        except CommandError as error:
+            if "iptc" in error.reason:
+                return said  # it knows fewer extensions than iptables, and others may use these
+            raise
 
     def dump(self, text: str) -> Dump:
         return parse(text, self.family)

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -120,7 +121,7 @@ def reads(command: tuple[str, ...]) -> bool:
     return (
         command[0] == "cat"
         or command[0].endswith("-save")
-        or command[0] == "uname"
+        or command[0] in ("uname", sys.executable)
         or command[1:2] in (("list",), ("-j",), ("--version",), ("save",), ("-Sn",), ("-l",), ("-o",))
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shlex
+import sys
 
 from rulegen.fake import Ipvs, RefusedError
 from rulegen.iptables.dump import Variant
@@ -59,6 +60,8 @@ class Node:
                 return self.files[path] + "\n"
             case ("tee", path):
                 self.files[path] = stdin.strip()
+            case (sys.executable, *_, "IPv4" | "IPv6" as family):  # what libiptc reads
+                return self.kernel.iptables.save(family)
             case ("uname", "-r"):
                 return "6.1.0\n"
             case ("nft", "list", "table", *_):
