@@ -34,6 +34,7 @@ demo: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python -m bench --json bench/results.json --plot bench/growth.svg
 	$(BIN)/python -m bench.dumps
+	$(BIN)/python -m bench.kernel
 
 # The recorder over the proxiers of a Kubernetes release (conformance/README.md). Needs Go; minutes the first time.
 VERSION ?= 1.37.2

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MODES = ("iptables", "ipvs", "nftables")
 SIZES = "1000x10,5000x10,10000x10,30000x10,44000x10,5000x50"
 FULL = (10000, 10)
-"""The size at which everything is measured; the others show growth, in iptables mode."""
+"""The size at which everything is measured; the others show growth."""
 
 
 class Report:
@@ -48,6 +48,14 @@ class Report:
         for result in self.results:
             if (result["name"], result["services"], result["endpoints"]) == (name, *size):
                 return statistics.median(result["seconds"])
+        return None
+
+    def peak(self, name: str, size: tuple[int, int]) -> float | None:
+        """Megabytes."""
+        for result in self.results:
+            if (result["name"], result["services"], result["endpoints"]) == (name, *size):
+                found: float | None = result["peakMB"]
+                return found
         return None
 
     def ratio(self, text: str, ours: str, theirs: str, size: tuple[int, int]) -> None:
@@ -93,6 +101,33 @@ def machine() -> dict[str, Any]:
     }
 
 
+OF_A_MODE = (
+    ("the text of a ruleset", "render"),
+    ("one endpoint changed", "one change"),
+    ("one service added", "one service"),
+    ("diff of two compiled states", "diff"),
+    ("a node's listings parsed", "parse"),
+    ("rules read for traces", "trace load"),
+    ("one packet traced", "trace"),
+)
+OF_ALL = (
+    ("crossing 1,000 endpoints (101 services)", "crossing 1,000 endpoints"),
+    ("load and validate kubectl's JSON", "load json"),
+    ("rulegen show svc/NAME, whole process", "show"),
+    ("rulegen trace --to svc/NAME, whole process", "trace"),
+    ("rulegen --help, whole process", "help"),
+    ("peer: a plain f-string loop", "f-string loop"),
+)
+
+
+def growing(report: Report, size: tuple[int, int], modes: list[str]) -> None:
+    """What is measured at every size."""
+    for mode in modes:
+        measure(report, f"{mode}: objects to text", f"cold {mode}", size)
+        kube_proxy(report, mode, size)
+        measure(report, f"{mode}: one endpoint changed", f"one change {mode}", size)
+
+
 def everything(report: Report, size: tuple[int, int], modes: list[str]) -> None:
     """All measures at one size."""
     for mode in modes:
@@ -101,22 +136,51 @@ def everything(report: Report, size: tuple[int, int], modes: list[str]) -> None:
         ours = f"{mode}: objects to text"
         report.ratio("of kube-proxy's feed + first sync", ours, f"kube-proxy {mode}: feed + first sync", size)
         report.ratio("of kube-proxy's later full sync", ours, f"kube-proxy {mode}: later full sync", size)
-        measure(report, f"{mode}: rules read for traces", f"trace load {mode}", size)
-        measure(report, f"{mode}: one packet traced", f"trace {mode}", size)
-    measure(report, "one endpoint changed, to transaction text", "one change", size)
-    ours, theirs = "one endpoint changed, to transaction text", "kube-proxy iptables: one change"
-    report.ratio("of kube-proxy's one change", ours, theirs, size)
-    for label, name in (
-        ("one service added, to transaction text", "one service"),
-        ("crossing 1,000 endpoints (101 services)", "crossing 1,000 endpoints"),
-        ("diff of two compiled states", "diff"),
-        ("load and validate kubectl's JSON", "load json"),
-        ("rulegen show svc/NAME, whole process", "show"),
-        ("rulegen trace --to svc/NAME, whole process", "trace"),
-        ("rulegen --help, whole process", "help"),
-        ("peer: a plain f-string loop", "f-string loop"),
-    ):
+        for label, name in OF_A_MODE:
+            measure(report, f"{mode}: {label}", f"{name} {mode}", size)
+        report.ratio(
+            "of kube-proxy's one change",
+            f"{mode}: one endpoint changed",
+            f"kube-proxy {mode}: one change",
+            size,
+        )
+    for label, name in OF_ALL:
         measure(report, label, name, size)
+    # YAML is slow to read by anybody: a tenth of the Services tells as much.
+    tenth = (max(size[0] // 10, 1), size[1])
+    measure(report, "load and validate YAML", "load yaml", tenth)
+    measure(report, "peer: PyYAML's C loader alone", "PyYAML", tenth)
+    report.ratio("of PyYAML's", "load and validate YAML", "peer: PyYAML's C loader alone", tenth)
+
+
+def targets(report: Report, size: tuple[int, int]) -> None:
+    """What the figures of one size were meant to be, and whether they are."""
+    median = report.median
+
+    def told(text: str, value: float | None, limit: float) -> None:
+        if value is not None:
+            verdict = "met" if value <= limit else "NOT met"
+            print(f"    target {verdict}: {text}: {value:.3g} (at most {limit:g})", flush=True)
+
+    def of(ours: str, theirs: str) -> float | None:
+        a, b = median(ours, size), median(theirs, size)
+        return a / b if a and b else None
+
+    for mode in ("iptables", "ipvs"):
+        first = f"kube-proxy {mode}: feed + first sync"
+        told(f"{mode}: objects to text of feed + first sync", of(f"{mode}: objects to text", first), 0.7)
+    later = "kube-proxy nftables: later full sync"
+    told("nftables: objects to text of later full sync", of("nftables: objects to text", later), 5)
+    change = of("iptables: one endpoint changed", "kube-proxy iptables: one change")
+    told("one change of kube-proxy's", change, 0.05)
+    told("rulegen show, s", median("rulegen show svc/NAME, whole process", size), 1.5)
+    told("rulegen --help, s", median("rulegen --help, whole process", size), 0.15)
+    told("one packet traced, s", median("iptables: one packet traced", size), 0.005)
+    peak = report.peak("iptables: objects to text", size)
+    told("peak memory of objects to text, MB", peak, 470)
+    small, large = (median("iptables: one endpoint changed", (n, 10)) for n in (1000, 44000))
+    if small and large:
+        told("one change at 44,000 services of that at 1,000", large / small, 1.5)
 
 
 def main() -> None:
@@ -132,13 +196,13 @@ def main() -> None:
         if size == FULL or len(sizes) == 1:
             everything(report, size, options.modes.split(","))
         else:
-            measure(report, "iptables: objects to text", "cold iptables", size)
-            kube_proxy(report, "iptables", size)
-            measure(report, "one endpoint changed, to transaction text", "one change", size)
-    for name in ("iptables: objects to text", "one endpoint changed, to transaction text"):
-        found = exponent(report.results, name)
-        if found is not None:
-            print(f"    {name}: grows as services^{found:.2f}")
+            growing(report, size, options.modes.split(","))
+    for mode in options.modes.split(","):
+        for name in (f"{mode}: objects to text", f"{mode}: one endpoint changed"):
+            found = exponent(report.results, name)
+            if found is not None:
+                print(f"    {name}: grows as services^{found:.2f}")
+    targets(report, FULL if FULL in sizes else sizes[0])
     if options.json:
         options.json.write_text(
             json.dumps({"machine": machine(), "results": report.results}, indent=2) + "\n"

@@ -17,12 +17,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import yaml
+
 from bench import clusters
 from rulegen.backend import backend
 from rulegen.collector import paused
 from rulegen.plan import plan
 
 RUNS = 5
+MODES = ("iptables", "ipvs", "nftables")
 
 
 def _timed(work: Callable[[], object], runs: int = RUNS) -> list[float]:
@@ -81,15 +85,16 @@ def _f_strings(services: int, endpoints: int) -> list[float]:
     return _timed(work)
 
 
-def _compiler(services: int, endpoints: int) -> Any:
+def _compiler(mode: str, services: int, endpoints: int) -> Any:
     from rulegen.compiler import Compiler
 
-    return Compiler(clusters.cluster(services, endpoints), clusters.NODE, clusters.CONFIG)
+    config = msgspec.structs.replace(clusters.CONFIG, mode=mode)
+    return Compiler(clusters.cluster(services, endpoints), clusters.NODE, config)
 
 
-def _one_change(services: int, endpoints: int) -> list[float]:
+def _one_change(mode: str, services: int, endpoints: int) -> list[float]:
     """One endpoint of one Service is replaced: from the changed object to the transaction's text."""
-    compiler = _compiler(services, endpoints)
+    compiler = _compiler(mode, services, endpoints)
     pieces = [
         clusters.endpoint_slice(number * 7 % services, endpoints, shift=number + 1) for number in range(101)
     ]
@@ -104,9 +109,9 @@ def _one_change(services: int, endpoints: int) -> list[float]:
     return seconds[1:]
 
 
-def _one_service(services: int, endpoints: int) -> list[float]:
+def _one_service(mode: str, services: int, endpoints: int) -> list[float]:
     """A Service with its endpoints comes."""
-    compiler = _compiler(services, endpoints)
+    compiler = _compiler(mode, services, endpoints)
     seconds = []
     with paused():
         for number in range(services, services + 21):
@@ -134,13 +139,11 @@ def _crossing(services: int, endpoints: int) -> list[float]:
     return seconds[1:]
 
 
-def _diff(services: int, endpoints: int) -> list[float]:
+def _diff(mode: str, services: int, endpoints: int) -> list[float]:
     """Two compiled states that differ in one endpoint, to a transaction."""
-    import msgspec
-
     from rulegen.backend import comparing
 
-    room = comparing("iptables")
+    room = comparing(mode)
     before = clusters.cluster(services, endpoints)
     changed = (clusters.endpoint_slice(0, endpoints, shift=1), *before.slices[1:])
     after = msgspec.structs.replace(before, slices=changed)
@@ -154,6 +157,61 @@ def _diff(services: int, endpoints: int) -> list[float]:
             assert room.diff(*states).text
 
     return _timed(work, 3)
+
+
+def _render(mode: str, services: int, endpoints: int) -> list[float]:
+    """The text of a compiled ruleset, whatever it was compiled from."""
+    room = backend(mode)
+    objects = clusters.cluster(services, endpoints)
+    ruleset = room.compile_rules(plan(objects, clusters.NODE, clusters.CONFIG, "IPv4"))
+    write = room.forms[0].write
+
+    def work() -> None:
+        with paused():
+            write(ruleset)
+
+    return _timed(work)
+
+
+def _parse(mode: str, services: int, endpoints: int) -> list[float]:
+    """A node's listings, up to where they can be compared."""
+    from rulegen.backend import comparing
+
+    room = comparing(mode)
+    objects = clusters.cluster(services, endpoints)
+    ruleset = room.compile_rules(plan(objects, clusters.NODE, clusters.CONFIG, "IPv4"))
+    text = room.state(ruleset).text
+    listing = {"iptables": "iptables-save", "nftables": "nft list ruleset", "ipvs": "listings"}[mode]
+
+    def work() -> None:
+        with paused():
+            assert room.read({listing: text}, "IPv4")
+
+    return _timed(work, 3)
+
+
+def _load_yaml(loader: str, services: int, endpoints: int) -> list[float]:
+    """The same objects as YAML: ours with validation and lines, PyYAML's C loader with neither."""
+    from rulegen.load import load
+
+    text = _yaml(services, endpoints)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "objects.yaml"
+        path.write_text(text)
+
+        def work() -> None:
+            with paused():
+                if loader == "rulegen":
+                    load(str(path))
+                else:
+                    list(yaml.load_all(text, yaml.CSafeLoader))
+
+        return _timed(work, 2)
+
+
+def _yaml(services: int, endpoints: int) -> str:
+    objects = json.loads(clusters.listing(services, endpoints))["items"]
+    return yaml.dump_all(objects, Dumper=yaml.CSafeDumper, sort_keys=False)
 
 
 def _tracer(mode: str, services: int, endpoints: int) -> Any:
@@ -202,17 +260,25 @@ def _command(*arguments: str) -> Callable[[int, int], list[float]]:
 
 
 MEASURES: dict[str, Callable[[int, int], list[float]]] = {
-    "cold iptables": lambda s, e: _cold("iptables", s, e),
-    "cold ipvs": lambda s, e: _cold("ipvs", s, e),
-    "cold nftables": lambda s, e: _cold("nftables", s, e),
     "load json": _load_json,
     "f-string loop": _f_strings,
-    "one change": _one_change,
-    "one service": _one_service,
+    "load yaml": partial(_load_yaml, "rulegen"),
+    "PyYAML": partial(_load_yaml, "PyYAML"),
     "crossing 1,000 endpoints": _crossing,
-    "diff": _diff,
-    **{f"trace {mode}": partial(_trace, mode) for mode in ("iptables", "ipvs", "nftables")},
-    **{f"trace load {mode}": partial(_trace_load, mode) for mode in ("iptables", "ipvs", "nftables")},
+    **{
+        f"{name} {mode}": partial(measure, mode)
+        for mode in MODES
+        for name, measure in (
+            ("cold", _cold),
+            ("render", _render),
+            ("one change", _one_change),
+            ("one service", _one_service),
+            ("diff", _diff),
+            ("parse", _parse),
+            ("trace", _trace),
+            ("trace load", _trace_load),
+        )
+    },
     "help": _command("--help"),
     "show": _command("show", "svc/svc-7", "-n", "ns-7", "-f", "FILE"),
     "trace": _command("trace", "--from", "10.128.0.5", "--to", "svc/svc-7", "-n", "ns-7", "-f", "FILE"),

@@ -48,7 +48,9 @@ class Node:
         for device, addresses in self.interfaces.items():
             if device not in ("lo", LINK):
                 self.run("ip", "link", "add", device, "type", "bridge")
-            for address in addresses if device != "lo" else ():
+            for address in addresses:
+                if address in ("127.0.0.1/8", "::1/128"):
+                    continue  # the loopback has these from the start
                 extra = ["nodad"] if ":" in address else []
                 self.run("ip", "address", "add", address, "dev", device, *extra)
             self.run("ip", "link", "set", device, "up")
