@@ -34,9 +34,8 @@ def check_ipvs(space: Space, addresses: str) -> None:
         space.run("ipvsadm", "-Sn")
     except CommandError as error:
         if "initialize ipvs" in error.reason:
-            raise ValueError(
-                "this kernel has no IPVS (its module ip_vs), which ipvs mode cannot do without"
-            ) from error
+            said = error.reason.partition("\n")[0]
+            raise ValueError(f"ipvs mode needs IPVS (the kernel's module ip_vs), and root: {said}") from error
         raise
     if not any(link.get("ifname") == "lo" and "UP" in link["flags"] for link in json.loads(addresses)):
         # Without a table of local routes the kernel takes every address for one of many receivers.

@@ -26,10 +26,13 @@ class Killing(Noting):
             return super().run(*command, stdin=stdin)
         except CommandError as error:
             if error.reason in ("no", "no answer"):
-                for child in _children() if self.all_of_it else ():
-                    os.kill(child, signal.SIGKILL)
-                os.kill(os.getpid(), signal.SIGKILL)
+                self.end()
             raise
+
+    def end(self) -> None:
+        for child in _children() if self.all_of_it else ():
+            os.kill(child, signal.SIGKILL)
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 class Slow(Noting):
@@ -43,6 +46,19 @@ class Slow(Noting):
         return super().run("sh", "-c", slowly, "sh", *command, stdin=stdin)
 
 
+class Undoing(Killing):
+    """Fails at a command, and kills this process at one of those that put things back (from 0)."""
+
+    kills: int = 0
+
+    def run(self, *command: str, stdin: str | None = None) -> str:
+        assert self.fails is not None
+        if len(self.commands) == self.fails + 1 + self.kills:
+            Noting.run(self, *command, stdin=stdin)
+            self.end()
+        return Noting.run(self, *command, stdin=stdin)
+
+
 def _children() -> list[int]:
     return list(map(int, Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()))
 
@@ -51,8 +67,8 @@ def main(netns: str, folder: str, mode: str, variant: str, number: str, afterwar
     if afterwards == "during":
         space: Noting = Slow(netns)
     else:
-        space = Killing(netns, fails=int(number), afterwards=afterwards == "after")
-        space.all_of_it = who == "all"
+        space = killing = Killing(netns, fails=int(number), afterwards=afterwards == "after")
+        killing.all_of_it = who == "all"
     target = Target(netns=netns, create=True, folder=Path(folder))
     used = "legacy" if variant == "legacy" else "nft"
     apply(target, mode, plans(second(), mode), variant=used, space=space)

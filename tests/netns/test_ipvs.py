@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from rulegen.iptables.dump import Variant
-from rulegen.model import Cluster
+from rulegen.model import FAMILIES, Cluster
 from rulegen.netns.apply import ApplyError, Report
 from rulegen.netns.programs import apply, cleanup
 from rulegen.netns.space import CommandError
@@ -30,6 +30,19 @@ COMMIT
 *nat
 -A PREROUTING -i eth7 -j ACCEPT
 -A POSTROUTING -o eth7 -j MASQUERADE
+COMMIT
+"""
+LATECOMERS = """\
+*filter
+-I INPUT -i wg0 -j ACCEPT
+-I INPUT 3 -i wg1 -j ACCEPT
+-I FORWARD 2 -i wg2 -j DROP
+-I OUTPUT 2 -o wg3 -j ACCEPT
+COMMIT
+*nat
+-I PREROUTING -i wg4 -j RETURN
+-I OUTPUT -o wg4 -j RETURN
+-A POSTROUTING -o wg5 -j MASQUERADE
 COMMIT
 """
 
@@ -86,6 +99,22 @@ def test_a_change_costs_no_more_than_it_is_and_ends_where_a_fresh_node_would(lab
         what: text for what, text in new.items() if what != "rules"
     }
     assert sorted(str(there["rules"]).split("\\n")) == sorted(str(new["rules"]).split("\\n"))
+
+
+def test_rules_of_others_stay_where_they_are_around_the_jumps(lab: Lab, node: Node) -> None:
+    def foreign() -> list[str]:
+        saved = [node.kernel.iptables.save(family) for family in FAMILIES]
+        return [line for text in saved for line in text.splitlines() if " KUBE-" not in f" {line[1:]}"]
+
+    applied(lab, node, first())
+    for tool in ("iptables", "ip6tables"):
+        node.kernel.run(f"{tool}-{node.kernel.iptables.variant}-restore -n", LATECOMERS)
+    around = foreign()
+    for objects in (second(), first(), second()):
+        assert applied(lab, node, objects).steps
+        assert foreign() == around
+    cleanup(lab.target, space=Memory(node))
+    assert foreign() == around
 
 
 def test_a_dry_run_tells_all_and_does_nothing(lab: Lab, node: Node) -> None:
@@ -206,7 +235,7 @@ def test_a_kernel_without_ipvs_and_a_dead_loopback_are_told_before_anything_is_d
 
     node = Node("nft")
     before = node.dumps()
-    with pytest.raises(ValueError, match="this kernel has no IPVS"):
+    with pytest.raises(ValueError, match=r"ipvs mode needs IPVS .*: Can't initialize ipvs"):
         applied(lab, node, first(), Without(node))
     node.kernel.run("ip link set lo down")
     with pytest.raises(ValueError, match=r"the loopback device is down there.* link set lo up"):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.netns.lab import THOROUGH
 from tests.uml.harness import Machine
 
 ROOT = Path(__file__).parent.parent.parent
@@ -22,6 +23,6 @@ exec {sys.executable} -m pytest -q -x -p no:cacheprovider -p no:xdist tests/netn
 @pytest.mark.uml
 @pytest.mark.xdist_group("uml")
 def test_the_stories_of_the_ipvs_mode_come_true_on_a_kernel(uml: Machine) -> None:
-    result = uml.run(PROGRAM, seconds=480)
+    result = uml.run(PROGRAM, seconds=3600 if THOROUGH else 480)
     assert result.code == 0, result.stdout + result.stderr
     assert " passed" in result.stdout and "skipped" not in result.stdout

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from rulegen.iptables.dump import Variant
-from rulegen.netns.apply import Target
+from rulegen.netns.apply import ApplyError, Target
 from rulegen.netns.journal import BusyError, Desk
 from rulegen.netns.programs import apply
 from rulegen.netns.space import create_space, exists, remove_space
@@ -73,6 +73,42 @@ def test_after_a_kill_all_is_as_before(lab: Lab, way: tuple[str, Variant]) -> No
                 assert report.recovered.endswith("put back what was there before") is begun
                 assert report.steps == ()
                 assert lab.dumps() == before, (number, when)
+    assert not list(lab.folder.glob("*.journal"))
+
+
+class Undone(Noting):
+    """Fails at its command; how many commands were run to put things back."""
+
+    @property
+    def after(self) -> int:
+        assert self.fails is not None
+        return len(self.commands) - self.fails - 1
+
+
+@pytest.mark.parametrize("way", WAYS, ids=" ".join)
+def test_a_kill_while_things_are_put_back_does_not_keep_them_from_that(
+    lab: Lab, way: tuple[str, Variant]
+) -> None:
+    neighbours(lab.namespace)
+    lab.apply(first(), *way)
+    before = lab.dumps()
+    space = lab.noting()
+    lab.apply(second(), *way, space)
+    lab.apply(first(), *way)
+    last = max(number for number, command in enumerate(space.commands) if command in space.written)
+    failing = Undone(lab.namespace.name, fails=last, afterwards=True)
+    with pytest.raises(ApplyError):
+        lab.apply(second(), *way, failing)
+    for number in range(failing.after) if THOROUGH else (failing.after // 2,):
+        for who in ("it", "all"):
+            said = killed(lab.namespace.name, lab.folder, way, last, f"undo {number}", who)
+            if who == "it":
+                with Desk(lab.namespace.name, lab.folder).held():
+                    assert lab.dumps() == before, number
+                assert "put back what was there before" in said
+            else:
+                assert lab.apply(first(), *way).recovered.endswith("put back what was there before")
+                assert lab.dumps() == before, number
     assert not list(lab.folder.glob("*.journal"))
 
 
