@@ -20,7 +20,7 @@ from rulegen.iptables import compile_rules, restore
 from rulegen.iptables.text import restore_with_jumps
 from rulegen.ipvs import diff as ipvs_diff
 from rulegen.ipvs import state as ipvs_state
-from rulegen.load.scenario import Scenario, from_scenario
+from rulegen.load.scenario import from_scenario
 from rulegen.model import Cluster, EndpointSlice, Family, Service
 from rulegen.nftables.table import equal, table
 from rulegen.plan import Plan, plan
@@ -29,47 +29,6 @@ from tests.recorded import cases
 
 SCENARIOS = [from_scenario(case["scenario"]) for case in cases("1.37-iptables")]
 INDEXES = st.integers(0, len(SCENARIOS) - 1)
-
-
-def fresh(objects: Cluster, scenario: Scenario, family: Family) -> str:
-    return restore(compile_rules(plan(objects, scenario.node, scenario.config, family)))
-
-
-@settings(deadline=None, max_examples=40)
-@given(INDEXES, INDEXES, st.randoms(use_true_random=False))
-def test_after_any_changes_the_state_is_what_a_fresh_compile_makes(
-    first: int, second: int, chance: random.Random
-) -> None:
-    """Services and slices of two recorded clusters come and go, on a node of the first."""
-    start, other = SCENARIOS[first], SCENARIOS[second]
-    family = start.families[0]
-    objects: dict[tuple[str, str, str], Service | EndpointSlice] = {
-        (o.kind, o.metadata.namespace, o.metadata.name): o
-        for o in (*start.cluster.services, *start.cluster.slices)
-    }
-    compiler = Compiler(start.cluster, start.node, start.config, family=family)
-    kernel = Iptables()
-    kernel.restore(restore(compiler.ruleset), family)
-    pool = [*other.cluster.services, *other.cluster.slices]
-    for _ in range(6):
-        changed = chance.sample(pool, min(len(pool), chance.randint(0, 4)))
-        removed = chance.sample(sorted(objects), min(len(objects), chance.randint(0, 2)))
-        for item in changed:
-            objects[item.kind, item.metadata.namespace, item.metadata.name] = item
-        for key in removed:
-            objects.pop(key, None)
-        transaction = compiler.update(changed, removed)
-        if transaction:
-            kernel.restore(transaction.text, family, noflush=True)
-        now = Cluster(
-            services=tuple(o for o in objects.values() if isinstance(o, Service)),
-            slices=tuple(o for o in objects.values() if isinstance(o, EndpointSlice)),
-        )
-        expected = fresh(now, start, family)
-        assert restore(compiler.ruleset) == expected
-        wanted = Iptables()
-        wanted.restore(expected, family)
-        assert state(kernel, family) == state(wanted, family)
 
 
 def histories(
@@ -105,6 +64,26 @@ def histories(
         after = planned()
         yield compiler, change, before, after
         before = after
+
+
+@settings(deadline=None, max_examples=40)
+@given(INDEXES, INDEXES, st.randoms(use_true_random=False))
+def test_after_any_changes_the_state_is_what_a_fresh_compile_makes(
+    first: int, second: int, chance: random.Random
+) -> None:
+    kernel: Iptables | None = None
+    for compiler, change, before, after in histories(first, second, chance, "iptables"):
+        family = compiler.family
+        if kernel is None:
+            kernel = Iptables()
+            kernel.restore(restore(compile_rules(before)), family)
+        if change:
+            kernel.restore(change.text, family, noflush=True)
+        expected = restore(compile_rules(after))
+        assert restore(compiler.ruleset) == expected
+        wanted = Iptables()
+        wanted.restore(expected, family)
+        assert state(kernel, family) == state(wanted, family)
 
 
 @settings(deadline=None, max_examples=40)

@@ -85,7 +85,7 @@ def diff(
 def _run(a: Side, b: Side, output: Output, shared: Mapping[str, Any]) -> bool:
     from rulegen.backend import comparing
     from rulegen.cli.inputs import family_named
-    from rulegen.cli.sides import mode_of
+    from rulegen.dump import mode_of
     from rulegen.model import FAMILIES
 
     asked: str | None = shared.get("mode")

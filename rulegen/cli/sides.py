@@ -14,7 +14,7 @@ from typing import IO, Any
 import msgspec
 
 from rulegen.cli.inputs import Inputs, read
-from rulegen.dump import Listings, is_archive, of_bytes, recognise
+from rulegen.dump import Listings, is_archive, mode_of, of_bytes, recognise
 from rulegen.dump import read as read_dump
 from rulegen.findings import Facts
 from rulegen.model import FAMILIES
@@ -121,19 +121,6 @@ def of_namespace(name: str) -> Listings:
         with contextlib.suppress(CommandError):
             found[command] = space.run(*command.split())
     return found
-
-
-def mode_of(listings: Listings) -> str:
-    """The mode of the kube-proxy that programmed a node, as its listings tell."""
-    if any("kube-proxy" in text for name, text in listings.items() if name.startswith("nft ")):
-        return "nftables"
-    virtual = any(text.strip() for name, text in listings.items() if name.startswith("ipvsadm"))
-    if virtual or "KUBE-CLUSTER-IP" in listings.get("ipset save", ""):
-        return "ipvs"
-    saves = [text for name, text in listings.items() if "tables-save" in name]
-    if any(":KUBE-PORTALS-HOST " in text and ":KUBE-SERVICES " not in text for text in saves):
-        return "userspace"
-    return "iptables"
 
 
 def interfaces_of(listings: Listings) -> dict[str, tuple[str, ...]] | None:

@@ -105,3 +105,24 @@ def variant(listings: Listings) -> str:
         if name.startswith("ip") and "tables-save" in name and "(nf_tables)" in text.partition("\n")[0]:
             return "nft"
     return "legacy"
+
+
+_TABLE = re.compile(r'(?m)^table ip6? kube-proxy\b|"table": ?\{[^}]*"name": ?"kube-proxy"')
+_SERVERS = ("-A ", "TCP ", "UDP ", "SCTP ")
+
+
+def mode_of(listings: Listings) -> str:
+    """The mode of the kube-proxy that programmed a node, as its listings tell; iptables where they do not.
+
+    Comments of rules name kube-proxy in other modes, too, and are in what nft lists of iptables-nft.
+    """
+    if any(_TABLE.search(text) for name, text in listings.items() if name.startswith("nft ")):
+        return "nftables"
+    servers = [text for name, text in listings.items() if name.startswith("ipvsadm")]
+    virtual = any(line.startswith(_SERVERS) for text in servers for line in text.splitlines())
+    if virtual or "KUBE-CLUSTER-IP" in listings.get("ipset save", ""):
+        return "ipvs"
+    saves = [text for name, text in listings.items() if "tables-save" in name]
+    if any(":KUBE-PORTALS-HOST " in text and ":KUBE-SERVICES " not in text for text in saves):
+        return "userspace"
+    return "iptables"

@@ -77,18 +77,7 @@ def _bound(listings: Mapping[str, str], family: Family) -> list[str]:
     return [line.split()[2] for line in text.splitlines() if line.startswith(f"add {name} ")]
 
 
-_SERVERS = ("-A ", "TCP ", "UDP ", "SCTP ")
 """What lines of virtual servers begin with."""
-
-
-def mode_of(listings: Mapping[str, str]) -> str:
-    """The mode of the kube-proxy whose rules these are, as far as they tell."""
-    if any("kube-proxy" in listings.get(name, "") for name in NFT):
-        return "nftables"
-    for name in ("ipvsadm -Sn", "ipvsadm -Ln"):
-        if any(line.startswith(_SERVERS) for line in listings.get(name, "").splitlines()):
-            return "ipvs"
-    return "iptables"
 
 
 def families_of(listings: Mapping[str, str]) -> list[Family]:

@@ -9,7 +9,7 @@ import msgspec
 
 from rulegen.backend import backend
 from rulegen.collector import paused
-from rulegen.dump import recognise, split
+from rulegen.dump import mode_of, recognise, split
 from rulegen.load import plain_node
 from rulegen.model import FAMILIES, Cluster, Family, ProxyConfig
 from rulegen.model import Node as NodeFacts
@@ -154,7 +154,7 @@ def _configuration(
 
     found = as_config(config, cluster, mode)
     if mode is None and listings is not None:
-        mode = grounds.mode_of(listings)
+        mode = mode_of(listings)
     elif given and listings is None:
         # Every mode has a ruleset of its own, in its own room.
         made_by = type(next(iter(given.values()))).__module__.split(".")[1]

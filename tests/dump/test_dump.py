@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rulegen.dump import DumpError, read, recognise, script, variant
+from rulegen.dump import DumpError, mode_of, read, recognise, script, variant
 from tests.kernel.netns import Namespace, need
 from tests.recorded import cases
 
@@ -94,3 +94,27 @@ def test_the_collect_script_finds_rules_in_either_variant(
     path.write_text(script())
     netns.run("sh", str(path), str(tmp_path / "node.tar.gz"))
     assert "--dport 7 -j DROP" in read(str(tmp_path / "node.tar.gz"))["iptables-save"]
+
+
+IPVS_RULE = '-A INPUT -m comment --comment "kube-proxy firewall rules" -j KUBE-PROXY-FIREWALL'
+
+
+@pytest.mark.parametrize(
+    ("listings", "mode"),
+    [
+        ({"nft list ruleset": "table ip kube-proxy {\n}\n"}, "nftables"),
+        (
+            {"nft -j list ruleset": '{"nftables": [{"table": {"family": "ip6", "name": "kube-proxy"}}]}'},
+            "nftables",
+        ),
+        # iptables-nft on a node of the ipvs mode: a comment names kube-proxy.
+        ({"nft list ruleset": IPVS_RULE, "ipvsadm -Sn": "-A -t 10.96.0.1:443 -s rr\n"}, "ipvs"),
+        ({"ipvsadm -Ln": "IP Virtual Server version 1.2.1 (size=4096)\n"}, "iptables"),
+        ({"ipset save": "create KUBE-CLUSTER-IP hash:ip,port family inet\n"}, "ipvs"),
+        ({"iptables-save": ":KUBE-PORTALS-HOST - [0:0]\n"}, "userspace"),
+        ({"iptables-save": ":KUBE-SERVICES - [0:0]\n"}, "iptables"),
+        ({}, "iptables"),
+    ],
+)
+def test_the_mode_of_a_node_is_told_by_its_listings(listings: dict[str, str], mode: str) -> None:
+    assert mode_of(listings) == mode
