@@ -16,6 +16,7 @@ from rulegen.load.scenario import Scenario, from_scenario
 from rulegen.model import Family
 from rulegen.trace import nft_text
 from rulegen.trace.fates import fate
+from rulegen.trace.ground import of_recorded
 from rulegen.trace.node import Node
 from rulegen.trace.outcome import Outcome
 from rulegen.trace.packet import packet, shown
@@ -42,6 +43,7 @@ class Trial:
             bits = 32 if family == "IPv4" else 128
             self.machine["interfaces"]["kube-ipvs0"] = [f"{ip}/{bits}" for ip in self.rules["dummy"]]
         self.node: Node = grid.node(self.case, family, self.mode, self.rules)
+        self.remembered: dict[str, frozenset[int]] = {}
         oracle = Oracle(self.case, family, self.mode)
         every = [probe for probe in grid.probes(self.case, oracle, self.node) if probe.protocol != "sctp"]
         self.servers = sorted(
@@ -126,6 +128,18 @@ class Trial:
                 assert (found, seen) in told, about
         return len(met)
 
+    def remember(self, probe: Probe, met: list[str]) -> None:
+        """Let the next packets be traced as the kernel treats them: session affinity knows the client now."""
+        for outcome in self.outcomes(probe):
+            if outcome.endpoint == met[0]:
+                for step in outcome.steps:
+                    told = _REMEMBERS.search(f"{step.rule} {step.effect}")
+                    if told is not None:
+                        name = told[1] or told[2]
+                        known = self.remembered.get(name, frozenset())
+                        self.remembered[name] = known | {outcome.before.source}
+        self.node = of_recorded(self.rules, self.node.host, self.remembered)
+
     def check_counters(self, probe: Probe, met: list[str], before: str, after: str) -> int:
         """Compare the rules whose counters moved with the path of the outcome; how many there were."""
         found = moved(before, after)
@@ -136,6 +150,7 @@ class Trial:
         ]
         about = f"{self.case.name} {probe}: {met}\ncounted {sorted(found)}\ntraced {paths}"
         assert paths, about
+        self.remember(probe, met)
         if self.mode == "nftables":
             counted = counting(after)
             assert any(path & counted == found for path in paths), about
@@ -145,6 +160,8 @@ class Trial:
         assert any({p for p in path if p[0] == "nat"} == of_nat and path <= found for path in paths), about
         return len(found)
 
+
+_REMEMBERS = re.compile(r"--name (\S+) (?:\S+ )*?--set |remember \S+ in (\S+)")
 
 Place = tuple[str, str, int]
 """Table, chain, number of a rule."""
