@@ -224,14 +224,14 @@ class Oracle:
         return self.mode == "iptables" and not self.six and self.config.localhost_node_ports
 
     def is_known_here(self, candidate: Candidate, protocol: str) -> bool:
-        """Whether any Service says that the endpoint is on this node."""
-        if candidate.here:
-            return True
-        return any(
+        """Whether a Service says that the endpoint is on this node; in ipvs mode, uses it or not."""
+        return candidate.here or any(
             other.here and other.address == candidate.address
             for port in self.ports
             if port.protocol == protocol
-            for other in port.candidates
+            for other in (
+                port.candidates if self.mode == "ipvs" else [*self.cluster(port), *self.local(port)]
+            )
         )
 
     def is_pod(self, probe: Probe) -> bool | None:
@@ -312,8 +312,9 @@ class Oracle:
         if not claims:
             return self._unclaimed(probe)
         found = self._claimed(*claims[0], probe)
-        # An endpoint on this node whose address and port are another Service's as well.
-        if any(self.claims(*_split(address), probe.protocol) for address in found.endpoints):
+        ends = [_split(address) for address in found.endpoints]
+        # An endpoint whose address is another Service's as well.
+        if any(ip in self.virtual or self.claims(ip, number, probe.protocol) for ip, number in ends):
             return None
         return found
 
