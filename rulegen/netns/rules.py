@@ -52,6 +52,8 @@ class Rules:
             return said
         try:
             return space.run(sys.executable, "-P", str(_LIBIPTC), self.family)
+        except MissingToolError:
+            return said  # in a user namespace of its own the interpreter may be out of reach
         except CommandError as error:
             if "iptc" in error.reason:
                 return said  # it knows fewer extensions than iptables, and others may use these
