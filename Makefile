@@ -32,9 +32,11 @@ demo: $(STAMP)
 	@RULEGEN=$(CURDIR)/$(BIN)/rulegen sh fixtures/demo.sh
 
 bench: $(STAMP)
-	$(BIN)/python -m bench --json bench/results.json --plot bench/growth.svg
-	$(BIN)/python -m bench.dumps
-	$(BIN)/python -m bench.kernel
+	@failed=0; \
+	$(BIN)/python -m bench --json bench/results.json --plot bench/growth.svg || failed=1; \
+	$(BIN)/python -m bench.dumps --json bench/results-dumps.json || failed=1; \
+	$(BIN)/python -m bench.kernel --json bench/results-kernel.json || failed=1; \
+	exit $$failed
 
 # The recorder over the proxiers of a Kubernetes release (conformance/README.md). Needs Go; minutes the first time.
 VERSION ?= 1.37.2

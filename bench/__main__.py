@@ -24,6 +24,8 @@ MODES = ("iptables", "ipvs", "nftables")
 SIZES = "1000x10,5000x10,10000x10,30000x10,44000x10,5000x50"
 FULL = (10000, 10)
 """The size at which everything is measured; the others show growth."""
+LONGEST = 600
+"""Seconds after which one measure is given up."""
 
 
 class Report:
@@ -31,6 +33,7 @@ class Report:
 
     def __init__(self) -> None:
         self.results: list[dict[str, Any]] = []
+        self.failed: list[str] = []
         print(f"{'':<44}{'size':>14}{'median ms':>12}{'min-max ms':>18}{'peak MB':>10}")
 
     def add(self, name: str, size: tuple[int, int], seconds: list[float], peak: float | None = None) -> None:
@@ -43,6 +46,11 @@ class Report:
         memory = f"{peak:.0f}" if peak else "-"
         label = f"{size[0]} x {size[1]}"
         print(f"{name:<44}{label:>14}{median:>12.{digits}f}{spread:>18}{memory:>10}", flush=True)
+
+    def fail(self, name: str, size: tuple[int, int], why: str) -> None:
+        """A measure that did not come to its end: said at once, and the others go on."""
+        self.failed.append(f"{name} ({size[0]} x {size[1]})")
+        print(f"{self.failed[-1]}: failed\n{why}", file=sys.stderr, flush=True)
 
     def median(self, name: str, size: tuple[int, int]) -> float | None:
         for result in self.results:
@@ -64,13 +72,25 @@ class Report:
             print(f"    {text}: {a / b:.3g}", flush=True)
 
 
+def _output(report: Report, name: str, size: tuple[int, int], command: list[str]) -> str | None:
+    """What a measure prints; None where it failed or was given up, which the report then holds."""
+    try:
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=LONGEST)
+    except subprocess.TimeoutExpired:
+        report.fail(name, size, f"given up after {LONGEST} s")
+        return None
+    if done.returncode:
+        report.fail(name, size, done.stderr)
+        return None
+    return done.stdout
+
+
 def measure(report: Report, label: str, name: str, size: tuple[int, int]) -> None:
     command = [sys.executable, "-m", "bench.measures", name, *map(str, size)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        print(f"{label}: failed\n{done.stderr}", file=sys.stderr)
-        sys.exit(1)
-    found = json.loads(done.stdout)
+    text = _output(report, label, size, command)
+    if text is None:
+        return
+    found = json.loads(text)
     report.add(label, size, found["seconds"], found["peakMB"])
 
 
@@ -82,7 +102,10 @@ def kube_proxy(report: Report, mode: str, size: tuple[int, int]) -> None:
         return
     command = [str(recorders[-1]), "time", "-mode", mode]
     command += ["-services", str(size[0]), "-endpoints", str(size[1])]
-    peer = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    text = _output(report, f"kube-proxy {mode}", size, command)
+    if text is None:
+        return
+    peer = json.loads(text)
     first = peer["feed"]["seconds"] + peer["firstSync"]["seconds"]
     report.add(f"kube-proxy {mode}: feed + first sync", size, [first], peer["peakRSSBytes"] / 2**20)
     report.add(f"kube-proxy {mode}: later full sync", size, [peer["fullSync"]["seconds"]])
@@ -209,6 +232,9 @@ def main() -> None:
         )
     if options.plot:
         options.plot.write_text(plot(report.results), encoding="utf-8")
+    if report.failed:
+        print(f"not measured: {', '.join(report.failed)}", file=sys.stderr)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

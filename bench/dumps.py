@@ -93,7 +93,8 @@ def main() -> None:
             report(name, seconds)
             if name == "iptables-nft-restore --test":
                 ratio = statistics.median(results[0]["seconds"]) / statistics.median(seconds)
-                print(f"{'':<4}parse: {ratio:.3f} of {name}")
+                verdict = "met" if ratio <= 0.1 else "NOT met"
+                print(f"    target {verdict}: parse of {name}: {ratio:.3f} (at most 0.1)", flush=True)
     else:
         print("the kernel's tools: not root, or not installed")
     if options.json:

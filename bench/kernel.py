@@ -97,6 +97,9 @@ def main() -> None:
                 print(
                     f"{variant + ': ' + way:<44}{size:>12}{median:>12.0f}{spread:>18}{given_up}", flush=True
                 )
+    largest = max(len(text) for text in found[OURS])
+    verdict = "met" if largest <= 2048 else "NOT met"
+    print(f"    target {verdict}: bytes of a transaction: {largest} (at most 2048)")
     if options.json:
         options.json.write_text(json.dumps(results, indent=2) + "\n")
 
