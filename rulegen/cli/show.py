@@ -62,7 +62,7 @@ def _print(inputs: Inputs, service: Service, output: str) -> None:
     data = []
     text: list[str] = []
     for each in inputs.families_of(service):
-        plan = inputs.plan(each)
+        plan = inputs.plan(each).focused(metadata.namespace, metadata.name)
         ruleset = inputs.backend.compile_rules(plan)
         planned = [
             p for p in plan.ports if (p.port.namespace, p.port.service) == (metadata.namespace, metadata.name)

@@ -44,6 +44,16 @@ class PlannedPort(msgspec.Struct, frozen=True, gc=False):
     choice: Choice
 
 
+def _with_one(planned: PlannedPort) -> PlannedPort:
+    """With one endpoint of each policy: what a Service has in chains of others depends on no more."""
+    choice = planned.choice
+    cluster, local = choice.cluster[:1], choice.local[:1]
+    reachable = [*cluster, *local] if cluster != local else [*cluster]
+    reachable.sort(key=lambda candidate: candidate.address)
+    fewer = msgspec.structs.replace(choice, cluster=cluster, local=local, reachable=reachable)
+    return msgspec.structs.replace(planned, choice=fewer)
+
+
 class Plan(msgspec.Struct, frozen=True):
     """Everything that a backend needs for one node and family; ``ports`` in their fixed order.
 
@@ -60,6 +70,17 @@ class Plan(msgspec.Struct, frozen=True):
     def endpoint_count(self) -> int:
         """All endpoints of all service ports, used or not: what kube-proxy measures a cluster's size by."""
         return sum(len(planned.found) for planned in self.ports)
+
+    def focused(self, namespace: str, service: str) -> Plan:
+        """For who looks at one Service alone: its rules, and the numbers that they have, are the same.
+
+        The chains of all others are cut short, which in a large cluster is most of the work.
+        """
+        ports = [
+            each if (each.port.namespace, each.port.service) == (namespace, service) else _with_one(each)
+            for each in self.ports
+        ]
+        return msgspec.structs.replace(self, ports=ports)
 
 
 def plan(

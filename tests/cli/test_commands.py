@@ -7,12 +7,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 
 import rulegen as api
 from rulegen.backend import backend, modes
 from rulegen.iptables import restore
+from rulegen.load.scenario import from_scenario
+from rulegen.plan import plan
 from tests.cli.running import FIXTURES, Rulegen
+from tests.recorded import cases
 
 NGX = str(FIXTURES / "ngx")
 TREE = """\
@@ -264,3 +268,19 @@ def test_show_raw_prints_whole_lines_of_the_text_form_in_every_mode(rulegen: Rul
         whole = "".join(rulegen("render", "-f", NGX, "--mode", mode, "-o", form).out for form in forms)
         for line in rulegen("show", "ngx-svc", "-f", NGX, "--mode", mode, "-o", "raw").out.splitlines():
             assert line in whole.splitlines() or line.startswith("address add ")
+
+
+@pytest.mark.parametrize("mode", ["iptables", "ipvs", "nftables"])
+def test_what_one_service_shows_does_not_depend_on_looking_at_it_alone(mode: str) -> None:
+    """``show`` cuts the chains of other Services short; rules and numbers of the one are as in the whole."""
+    room = backend(mode)
+    for case in list(cases(f"1.37-{mode}"))[::12]:
+        scenario = from_scenario(case["scenario"])
+        for family in scenario.families:
+            whole = plan(scenario.cluster, scenario.node, scenario.config, family)
+            ruleset = room.compile_rules(whole)
+            for item in whole.ports[::3]:
+                port = item.port
+                alone = room.compile_rules(whole.focused(port.namespace, port.service))
+                assert room.show(alone, [port]) == room.show(ruleset, [port])
+                assert room.tree(alone, [port]) == room.tree(ruleset, [port])
