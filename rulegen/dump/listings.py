@@ -107,7 +107,7 @@ def variant(listings: Listings) -> str:
     return "legacy"
 
 
-_TABLE = re.compile(r'(?m)^table ip6? kube-proxy\b|"table": ?\{[^}]*"name": ?"kube-proxy"')
+_TABLE = re.compile(r'(?m)^(?:add )?table ip6? kube-proxy\b|"table": ?\{[^}]*"name": ?"kube-proxy"')
 _SERVERS = ("-A ", "TCP ", "UDP ", "SCTP ")
 
 

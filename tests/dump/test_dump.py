@@ -103,6 +103,7 @@ IPVS_RULE = '-A INPUT -m comment --comment "kube-proxy firewall rules" -j KUBE-P
     ("listings", "mode"),
     [
         ({"nft list ruleset": "table ip kube-proxy {\n}\n"}, "nftables"),
+        ({"nft list ruleset": "add table ip kube-proxy\n"}, "nftables"),  # a script of ours
         (
             {"nft -j list ruleset": '{"nftables": [{"table": {"family": "ip6", "name": "kube-proxy"}}]}'},
             "nftables",
