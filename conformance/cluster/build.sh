@@ -18,7 +18,7 @@ export CGO_ENABLED=0 GOFLAGS=-mod=mod
 cp "$mod" "bin/cluster-$version.mod"
 cp "${mod%.mod}.sum" "bin/cluster-$version.sum"
 for program in kubectl kube-proxy kube-controller-manager kube-apiserver; do
-    go build -modfile="bin/cluster-$version.mod" -p 2 \
+    go build -modfile="bin/cluster-$version.mod" -trimpath -p 2 \
         -ldflags="-X k8s.io/component-base/version.gitVersion=v$version" \
         -o "$out/$program" "k8s.io/kubernetes/cmd/$program"
 done
