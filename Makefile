@@ -61,6 +61,12 @@ fuzz-trace: $(STAMP) recorder
 	$(BIN)/python -m tests.trace.judge --recorder $(RECORDER) --count $(COUNT) --seed $(SEED) \
 		$(addprefix --mode ,$(MODE))
 
+# A control plane on the loopback of a network namespace of its own (conformance/README.md).
+CLUSTER = conformance/bin/cluster-$(VERSION)
+KIND ?=
+INTO ?= conformance/bin/cases
+
+.PHONY: cluster conformance-cluster fuzz-cluster
 cluster:
 	sh conformance/cluster/build.sh $(VERSION)
 
