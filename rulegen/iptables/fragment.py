@@ -75,6 +75,12 @@ def balancing(n: int) -> tuple[str, ...]:
     return (*first, f" -j {ENDPOINT}")
 
 
+_MATCHES = {protocol: f"-m {protocol.lower()} -p {protocol.lower()}" for protocol in ("TCP", "UDP", "SCTP")}
+_REFUSED = {False: ("no endpoints", "REJECT"), True: ("no local endpoints", "DROP")}
+"""Whether any node has a usable endpoint -> why traffic goes no further here, and what becomes of it."""
+_NEXT_ENDPOINT = f" - [0:0]\n:{ENDPOINT}"
+
+
 def fragment(planned: PlannedPort, own: str, endpoints: Sequence[str], style: Style) -> Fragment:
     """The rules of a service port.
 
@@ -83,51 +89,48 @@ def fragment(planned: PlannedPort, own: str, endpoints: Sequence[str], style: St
     """
     port, choice = planned.port, planned.choice
     usable = choice.usable
-    name, protocol = port.name, port.protocol.lower()
-    match = f"-m {protocol} -p {protocol}"
+    name = port.name
+    match = _MATCHES[port.protocol]
     cluster_chain, local_chain = CLUSTER + own, LOCAL + own
-    external_chain, firewall_chain = EXTERNAL + own, FIREWALL + own
-
+    local_usable = usable and bool(choice.local)
     internal_chain, internal_usable = cluster_chain, usable
     if port.internal_local:
-        internal_chain, internal_usable = local_chain, bool(choice.local) and usable
-    policy_chain, external_usable = cluster_chain, usable
-    if port.external_local:
-        policy_chain, external_usable = local_chain, bool(choice.local) and usable
-    uses_external = usable and port.accessible
-    uses_firewall = usable and bool(port.load_balancer_vips) and bool(port.source_ranges)
-    # Nothing usable anywhere: refuse. Nothing usable here: drop, another node may do.
-    missing, target = ("no endpoints", "REJECT") if not usable else ("no local endpoints", "DROP")
+        internal_chain, internal_usable = local_chain, local_usable
 
-    filter_rules: list[str] = []
-    shared: list[str] = []
+    filter_rules = shared = ""
+    chains: list[str] = []
+    rules: list[str] = []
     destination = f"{match} -d {port.cluster_ip} --dport {port.port}"
-    cluster_match = f'-m comment --comment "{name} cluster IP" {destination}'
     if internal_usable:
-        shared.append(f"-A KUBE-SERVICES {cluster_match} -j {internal_chain}\n")
+        cluster_match = f'-m comment --comment "{name} cluster IP" {destination}'
+        shared = f"-A KUBE-SERVICES {cluster_match} -j {internal_chain}\n"
+        if style.masquerade is not None:
+            rules.append(f"-A {internal_chain} {cluster_match}{style.masquerade} -j KUBE-MARK-MASQ\n")
     else:
-        filter_rules.append(
+        missing, target = _REFUSED[usable]
+        filter_rules = (
             f'-A KUBE-SERVICES -m comment --comment "{name} has {missing}" {destination} -j {target}\n'
         )
     if port.accessible or port.health_check_node_port:
-        _capture_external(
-            port, style, filter_rules, shared, match=match, usable=usable, external_usable=external_usable,
-            external_chain=external_chain, firewall_chain=firewall_chain if uses_firewall else "",
-            missing=missing, target=target,
-        )  # fmt: skip
-
-    chains: list[str] = []
-    rules: list[str] = []
-    if internal_usable and style.masquerade is not None:
-        rules.append(f"-A {internal_chain} {cluster_match}{style.masquerade} -j KUBE-MARK-MASQ\n")
-    if uses_external:
-        chains.append(chain_line(external_chain))
-        _external_chain(
-            port, style, rules, external_chain, cluster_chain, policy_chain if external_usable else ""
+        policy_chain, external_usable = cluster_chain, usable
+        if port.external_local:
+            policy_chain, external_usable = local_chain, local_usable
+        external_chain, firewall_chain = EXTERNAL + own, ""
+        if usable and port.load_balancer_vips and port.source_ranges:
+            firewall_chain = FIREWALL + own
+        of_filter, of_nat = _capture_external(
+            port, style, match, usable, external_usable, external_chain, firewall_chain
         )
-    if uses_firewall:
-        chains.append(chain_line(firewall_chain))
-        _firewall_chain(port, style, rules, external_chain, firewall_chain)
+        filter_rules += of_filter
+        shared += of_nat
+        if usable and port.accessible:
+            chains.append(chain_line(external_chain))
+            _external_chain(
+                port, style, rules, external_chain, cluster_chain, policy_chain if external_usable else ""
+            )
+        if firewall_chain:
+            chains.append(chain_line(firewall_chain))
+            _firewall_chain(port, style, rules, external_chain, firewall_chain)
 
     reachable = choice.reachable
     if choice.cluster and port.uses_cluster:
@@ -137,41 +140,43 @@ def fragment(planned: PlannedPort, own: str, endpoints: Sequence[str], style: St
         chains.append(chain_line(local_chain))
         _to_endpoints(port, style, rules, local_chain, choice.local, reachable, endpoints)
 
+    if endpoints:
+        chains.append(f":{ENDPOINT}{_NEXT_ENDPOINT.join(endpoints)} - [0:0]\n")
     comment = f" -m comment --comment {name}" if style.comments else ""
-    loop, back = f"{comment} -s ", f" -j KUBE-MARK-MASQ\n-A {ENDPOINT}"
+    begin, loop, back = f"-A {ENDPOINT}", f"{comment} -s ", f" -j KUBE-MARK-MASQ\n-A {ENDPOINT}"
+    translate = f"{match} -j DNAT --to-destination "
     if port.affinity_seconds:
-        chains += [f":{ENDPOINT}{own} - [0:0]\n" for own in endpoints]
         rules += [
-            f"-A {ENDPOINT}{own}{loop}{c.ip}{back}{own}{comment} -m recent --name {ENDPOINT}{own} --set"
-            f" {match} -j DNAT --to-destination {c.address}\n"
+            f"{begin}{own}{loop}{c.ip}{back}{own}{comment} -m recent --name {ENDPOINT}{own} --set"
+            f" {translate}{c.address}\n"
             for own, c in zip(endpoints, reachable, strict=True)
         ]
     else:
-        translate = f"{comment} {match} -j DNAT --to-destination "
-        chains += [f":{ENDPOINT}{own} - [0:0]\n" for own in endpoints]
+        translate = f"{comment} {translate}"
         rules += [
-            f"-A {ENDPOINT}{own}{loop}{c.ip}{back}{own}{translate}{c.address}\n"
+            f"{begin}{own}{loop}{c.ip}{back}{own}{translate}{c.address}\n"
             for own, c in zip(endpoints, reachable, strict=True)
         ]
-    return Fragment("".join(filter_rules), "".join(shared), "".join(chains), "".join(rules))
+    return Fragment(filter_rules, shared, "".join(chains), "".join(rules))
 
 
 def _capture_external(
     port: ServicePort,
     style: Style,
-    filter_rules: list[str],
-    shared: list[str],
-    *,
     match: str,
     usable: bool,
     external_usable: bool,
     external_chain: str,
     firewall_chain: str,
-    missing: str,
-    target: str,
-) -> None:
-    """Lines of shared chains for external IPs, load balancer addresses, node port and health checks."""
+) -> tuple[str, str]:
+    """Lines of shared chains of filter and nat, for external addresses, node port and health check.
+
+    ``firewall_chain`` is empty where the port has none.
+    """
     name = port.name
+    filter_rules: list[str] = []
+    shared: list[str] = []
+    missing, target = _REFUSED[usable]
     refused = f'-A KUBE-EXTERNAL-SERVICES -m comment --comment "{name} has {missing}"'
     for ip in port.external_ips:
         destination = f"{match} -d {ip} --dport {port.port}"
@@ -216,6 +221,7 @@ def _capture_external(
             f'-A KUBE-NODEPORTS -m comment --comment "{name} health check node port" -m tcp -p tcp'
             f" --dport {port.health_check_node_port} -j ACCEPT\n"
         )
+    return "".join(filter_rules), "".join(shared)
 
 
 def _external_chain(
@@ -300,4 +306,7 @@ def _to_endpoints(
             f" -j {ENDPOINT}{own}\n"
             for own in names
         ]
-    rules += [f"{start}{end}{own}\n" for end, own in zip(balancing(len(used)), names, strict=True)]
+    # Without comments the rules differ in their ends only.
+    ends = [end + own for end, own in zip(balancing(len(used)), names, strict=True)]
+    between = f"\n{start}"
+    rules.append(f"{start}{between.join(ends)}\n")

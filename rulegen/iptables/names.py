@@ -22,29 +22,47 @@ _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567" + bytes(224)
 
 
 def hashes(texts: Iterable[str]) -> list[str]:
-    """The 16 characters for each text, all encoded at once.
+    """The 16 characters for each text, encoded many at a time.
 
-    Encoding base32 one name at a time takes longer than hashing it. Here the first 80 bits of all digests
+    Encoding base32 one name at a time takes longer than hashing it. Here the first 80 bits of the digests
     are spread into bytes of five bits by three shifts of one large integer, then mapped to letters.
     """
     digests = b"".join([sha256(text.encode()).digest() for text in texts])
+    batch = 32 * _BATCH
+    names: list[str] = []
+    for first in range(0, len(digests), batch):
+        letters = _base32(digests[first : first + batch])
+        names += [letters[start : start + 16] for start in range(0, len(letters), 16)]
+    return names
+
+
+_BATCH = 2048
+"""Digests encoded at a time: more of them leave the processor's cache, fewer pay for too many calls."""
+
+
+def _base32(digests: bytes) -> str:
     lanes = len(digests) // 16  # two lanes of 40 bits in 64 for each digest
-    if not lanes:
-        return []
     spread = bytearray(8 * lanes)
     for k in range(5):
         spread[3 + k :: 16] = digests[k::32]
         spread[11 + k :: 16] = digests[5 + k :: 32]
     bits = int.from_bytes(spread, "big")
+    for low, high, shift in _STEPS:
+        bits = (bits & low) | ((bits & high) << shift)
+    return bits.to_bytes(8 * lanes, "big").translate(_ALPHABET).decode("ascii")
+
+
+def _repeated(mask: int) -> int:
+    """The mask in as many lanes as there ever are: those that are not there take nothing."""
+    return int.from_bytes(mask.to_bytes(8, "big") * (2 * _BATCH), "big")
+
+
+_STEPS = tuple(
+    (_repeated(low), _repeated(high), shift)
     for low, high, shift in (
         (0x00000000_000FFFFF, 0x000000FF_FFF00000, 12),
         (0x000003FF_000003FF, 0x000FFC00_000FFC00, 6),
         (0x001F001F_001F001F, 0x03E003E0_03E003E0, 3),
-    ):
-        bits = (bits & _repeated(low, lanes)) | ((bits & _repeated(high, lanes)) << shift)
-    letters = bits.to_bytes(8 * lanes, "big").translate(_ALPHABET).decode("ascii")
-    return [letters[start : start + 16] for start in range(0, len(letters), 16)]
-
-
-def _repeated(mask: int, lanes: int) -> int:
-    return int.from_bytes(mask.to_bytes(8, "big") * lanes, "big")
+    )
+)
+"""The bits of all lanes that stay in each step, those that move, and how far."""

@@ -86,7 +86,7 @@ def local_endpoints(found: Sequence[Candidate]) -> tuple[Sequence[Candidate], bo
 
 def honoured_hints(ready: Sequence[Candidate], node_name: str, zone: str) -> Topology:
     """Whose hints count: a kind does if every ready endpoint has one and one of them is for this place."""
-    if not ready:
+    if not ready or (ready[0].nodes is None and ready[0].zones is None):
         return Topology.NONE
     if all(c.nodes for c in ready) and any(c.nodes and node_name in c.nodes for c in ready):
         return Topology.SAME_NODE

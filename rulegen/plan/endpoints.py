@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from operator import attrgetter
+from socket import AF_INET, inet_pton
 
 import msgspec
 
@@ -68,8 +68,8 @@ def candidates(
     given to a new pod before the old one is gone); slices are taken by name, so the result is fixed. Raises
     ValueError for an endpoint without an IP address (loading refuses those in the API server's words).
     """
-    found: list[Candidate] = []
-    take = found.append
+    found: dict[str, Candidate] = {}
+    here = node_name or _NOWHERE
     for piece in slices:
         for port in piece.ports or ():
             if not port.port or port.name != port_name or (port.protocol or "TCP") != protocol:
@@ -79,47 +79,41 @@ def candidates(
             for endpoint in piece.endpoints or ():
                 if not endpoint.addresses:
                     continue
-                text = endpoint.addresses[0]
-                ip = canonical(text)
-                if ip is None:
-                    metadata = piece.metadata
-                    raise ValueError(
-                        f"EndpointSlice {metadata.namespace}/{metadata.name}: {text!r} is no IP address"
-                    )
+                ip = endpoint.addresses[0]
+                try:
+                    inet_pton(AF_INET, ip)  # refuses all but the canonical form
+                    address = ip + suffix
+                except (OSError, ValueError):
+                    ip = _canonical(piece, ip)
+                    address = f"[{ip}]{suffix}" if ":" in ip else ip + suffix
+                ready = serving = True
+                terminating = False
                 conditions = endpoint.conditions
-                hints = endpoint.hints
+                if conditions is not None:
+                    ready, serving = conditions.ready is not False, conditions.serving is not False
+                    terminating = conditions.terminating is True
                 zones = nodes = None
+                hints = endpoint.hints
                 if hints is not None:
                     if hints.for_zones:
                         zones = frozenset([zone.name for zone in hints.for_zones])
                     if hints.for_nodes and node_hints:
                         nodes = frozenset([node.name for node in hints.for_nodes])
-                take(
-                    Candidate(
-                        f"[{ip}]{suffix}" if ":" in ip else ip + suffix,
-                        ip,
-                        endpoint.node_name == node_name and bool(node_name),
-                        conditions is None or conditions.ready is not False,
-                        conditions is None or conditions.serving is not False,
-                        conditions is not None and conditions.terminating is True,
-                        zones,
-                        nodes,
-                        endpoint,
+                local = endpoint.node_name == here
+                if not terminating or address not in found:
+                    found[address] = Candidate(
+                        address, ip, local, ready, serving, terminating, zones, nodes, endpoint
                     )
-                )
-    addresses = {candidate.address for candidate in found}
-    if len(addresses) < len(found):
-        found = _merged(found)
-    found.sort(key=_by_address)
-    return found
+    return [found[address] for address in sorted(found)]
 
 
-_by_address = attrgetter("address")
+_NOWHERE = "\0"
+"""A node's name that no endpoint has: not even one without a name is local to a node without a name."""
 
 
-def _merged(found: Sequence[Candidate]) -> list[Candidate]:
-    merged: dict[str, Candidate] = {}
-    for candidate in found:
-        if candidate.address not in merged or not candidate.terminating:
-            merged[candidate.address] = candidate
-    return list(merged.values())
+def _canonical(piece: EndpointSlice, text: str) -> str:
+    ip = canonical(text)
+    if ip is None:
+        metadata = piece.metadata
+        raise ValueError(f"EndpointSlice {metadata.namespace}/{metadata.name}: {text!r} is no IP address")
+    return ip

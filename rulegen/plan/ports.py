@@ -18,7 +18,7 @@ _PROTOCOLS = frozenset({"TCP", "UDP", "SCTP"})
 PROXY_NAME_LABEL = "service.kubernetes.io/service-proxy-name"
 
 
-class ServicePort(msgspec.Struct, frozen=True, kw_only=True):
+class ServicePort(msgspec.Struct, frozen=True, gc=False):
     """One port of a Service as kube-proxy sees it (pkg/proxy/serviceport.go, 1.37).
 
     ``name`` is ``namespace/service`` or ``namespace/service:port``, the text that rules are labelled with.
@@ -111,11 +111,14 @@ def service_ports(
     Raises ValueError for names, protocols and addresses that have no place in a rule.
     """
     with_external_ips = feature_gates.get("AllowServiceExternalIPs", True)
-    ports: dict[tuple[str, str, str, str], ServicePort] = {}
+    ports: dict[str, ServicePort] = {}
+    checked: set[str] = set()
     for service in services:
         if skip_reason(service, family) is None:
-            for port in _ports_of(service, family, with_external_ips, ip_mode):
-                ports[port.key] = port
+            for port in _ports_of(service, family, with_external_ips, ip_mode, checked):
+                # Ordered as `key` is: the separator comes before every letter that names may have.
+                key = f"{port.namespace}\0{port.service}\0{port.port_name}\0{port.protocol}"
+                ports[key] = port
     return [ports[key] for key in sorted(ports)]
 
 
@@ -124,25 +127,45 @@ def _of_family(ips: Iterable[str], family: Family) -> tuple[str, ...]:
     return tuple(ip for ip in plain if ip is not None and (":" in ip) == (family == "IPv6"))
 
 
-def _checked(service: Service, ip: str) -> str:
-    """The cluster IP in canonical form, after a look at everything that will stand in the text of rules."""
+def _check(service: Service, checked: set[str]) -> None:
+    """A look at all that will stand in the text of rules; ``checked`` are names seen before."""
     metadata = service.metadata
-    for text in (metadata.namespace, metadata.name, *[port.name for port in service.spec.ports or ()]):
-        if text and _SAFE.fullmatch(text) is None:
-            raise ValueError(f"Service {metadata.namespace!r}/{metadata.name!r}: {text!r} is no DNS name")
+    if metadata.namespace not in checked:
+        _check_name(service, metadata.namespace)
+        checked.add(metadata.namespace)
+    if _SAFE.fullmatch(metadata.name) is None:
+        _check_name(service, metadata.name)
     for port in service.spec.ports or ():
+        if port.name not in checked:
+            _check_name(service, port.name)
+            checked.add(port.name)
         if port.protocol not in _PROTOCOLS:
             raise ValueError(f"Service {metadata.namespace}/{metadata.name}: protocol {port.protocol!r}")
+
+
+def _check_name(service: Service, text: str) -> None:
+    if text and _SAFE.fullmatch(text) is None:
+        metadata = service.metadata
+        raise ValueError(f"Service {metadata.namespace!r}/{metadata.name!r}: {text!r} is no DNS name")
+
+
+def _cluster_ip(service: Service, family: Family) -> str:
+    """The cluster IP of one family in canonical form."""
+    ip = cluster_ip_of(service, family)
     plain = canonical(ip)
     if plain is None:
+        metadata = service.metadata
         raise ValueError(f"Service {metadata.namespace}/{metadata.name}: clusterIP {ip!r} is no IP address")
     return plain
 
 
-def _ports_of(service: Service, family: Family, with_external_ips: bool, ip_mode: bool) -> list[ServicePort]:
+def _ports_of(
+    service: Service, family: Family, with_external_ips: bool, ip_mode: bool, checked: set[str]
+) -> list[ServicePort]:
     spec = service.spec
     metadata = service.metadata
-    cluster_ip = _checked(service, cluster_ip_of(service, family))
+    _check(service, checked)
+    cluster_ip = _cluster_ip(service, family)
     kind = spec.type
     outside = kind in ("LoadBalancer", "NodePort") or (kind == "ClusterIP" and bool(spec.external_ips))
     external_local = outside and spec.external_traffic_policy == "Local"
@@ -169,28 +192,30 @@ def _ports_of(service: Service, family: Family, with_external_ips: bool, ip_mode
         seconds = client_ip.timeout_seconds if client_ip is not None else None
         affinity = 10800 if seconds is None else seconds
 
-    prefix = f"{metadata.namespace}/{metadata.name}"
+    namespace, name = metadata.namespace, metadata.name
+    prefix = f"{namespace}/{name}"
+    internal_local = spec.internal_traffic_policy == "Local"
+    health_check = spec.health_check_node_port if external_local and kind == "LoadBalancer" else 0
+    # By position: with so many fields their names would take most of the time.
     return [
         ServicePort(
-            namespace=metadata.namespace,
-            service=metadata.name,
-            port_name=port.name,
-            protocol=port.protocol,
-            name=f"{prefix}:{port.name}" if port.name else prefix,
-            family=family,
-            cluster_ip=cluster_ip,
-            port=port.port,
-            node_port=port.node_port,
-            external_ips=external_ips if with_external_ips else (),
-            load_balancer_vips=vips,
-            source_ranges=ranges,
-            affinity_seconds=affinity,
-            health_check_node_port=(
-                spec.health_check_node_port if external_local and kind == "LoadBalancer" else 0
-            ),
-            external_local=external_local,
-            internal_local=spec.internal_traffic_policy == "Local",
-            accessible=bool(port.node_port or vips or external_ips),
+            namespace,
+            name,
+            port.name,
+            port.protocol,
+            f"{prefix}:{port.name}" if port.name else prefix,
+            family,
+            cluster_ip,
+            port.port,
+            port.node_port,
+            external_ips if with_external_ips else (),
+            vips,
+            ranges,
+            affinity,
+            health_check,
+            external_local,
+            internal_local,
+            bool(port.node_port or vips or external_ips),
         )
         for port in spec.ports or ()
     ]
