@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+from uuid import UUID
+
 import msgspec
 
 from rulegen.model import Cluster, Endpoint, EndpointSlice, Node, ProxyConfig, Service, ServicePort
@@ -79,11 +82,40 @@ def cluster(services: int, endpoints: int) -> Cluster:
 
 
 def listing(services: int, endpoints: int) -> bytes:
-    """The same objects as ``kubectl get services,endpointslices -A -o json`` prints them."""
+    """The same objects as ``kubectl get services,endpointslices -A -o json`` prints them of a cluster."""
     objects = cluster(services, endpoints)
     # Kind and version are defaults of the types, which encoding leaves out.
-    items = [
+    items: list[dict[str, Any]] = [
         {"apiVersion": item.api_version, "kind": item.kind, **msgspec.to_builtins(item)}
         for item in (*objects.services, *objects.slices)
     ]
-    return msgspec.json.encode({"apiVersion": "v1", "kind": "List", "metadata": {}, "items": items})
+    for number, item in enumerate(items):
+        _as_stored(item, number)
+    text = msgspec.json.encode({"apiVersion": "v1", "items": items, "kind": "List", "metadata": {}})
+    return msgspec.json.format(text, indent=4)
+
+
+def _as_stored(item: dict[str, Any], number: int) -> None:
+    """What the API server and the controller add to an object."""
+    metadata = item["metadata"]
+    metadata["creationTimestamp"] = "2026-01-02T03:04:05Z"
+    metadata["resourceVersion"] = str(1000 + number)
+    metadata["uid"] = _uid(number)
+    if item["kind"] == "Service":
+        item["spec"] |= {"sessionAffinity": "None", "type": "ClusterIP"}
+        for port in item["spec"]["ports"]:
+            port["protocol"] = "TCP"
+        item["status"] = {"loadBalancer": {}}
+        return
+    name = metadata["labels"]["kubernetes.io/service-name"]
+    metadata["generateName"] = f"{name}-"
+    metadata["generation"] = 2
+    metadata["labels"]["endpointslice.kubernetes.io/managed-by"] = "endpointslice-controller.k8s.io"
+    owner = {"apiVersion": "v1", "blockOwnerDeletion": True, "controller": True, "kind": "Service"}
+    metadata["ownerReferences"] = [{**owner, "name": name, "uid": _uid(number)}]
+    for index, endpoint in enumerate(item["endpoints"]):
+        endpoint["targetRef"]["uid"] = _uid(number * 1000 + index)
+
+
+def _uid(number: int) -> str:
+    return str(UUID(int=number * 0x9E3779B97F4A7C15 % 2**128, version=4))

@@ -21,3 +21,9 @@ def paused() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
+
+
+def goes_on() -> None:
+    """For a process that stays: the collector runs, and leaves alone what there is so far."""
+    gc.freeze()
+    gc.enable()

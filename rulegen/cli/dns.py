@@ -115,6 +115,7 @@ def serve(
     import asyncio
 
     from rulegen.cli.output import note
+    from rulegen.collector import goes_on
 
     try:
         from rulegen.dns import serve as network
@@ -123,6 +124,7 @@ def serve(
 
     host, port = network.listen_address(listen)
     server = server_of(known, domain, servers, ttl)
+    goes_on()
     asyncio.run(network.serve(server, host, port, lambda where: note(f"answering on {where} (UDP and TCP)")))
 
 

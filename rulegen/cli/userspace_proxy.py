@@ -56,6 +56,7 @@ def userspace_proxy(
     import msgspec
 
     from rulegen.cli.output import note
+    from rulegen.collector import goes_on
     from rulegen.userspace.proxy import Proxy
     from rulegen.userspace.services import services
 
@@ -73,6 +74,7 @@ def userspace_proxy(
             note(f"{each.name}: {each.protocol} port {each.proxy_port} of {each.address} -> {endpoints}")
         note(f"proxying {len(found)} service port{'s' if len(found) != 1 else ''}")
 
+    goes_on()
     asyncio.run(proxy.run(started))
 
 

@@ -62,6 +62,7 @@ def watch(
     transaction; where the kernel refuses one, all of it is looked at again.
     """
     from rulegen.cli.output import note
+    from rulegen.collector import goes_on
     from rulegen.compiler import Compiler
     from rulegen.load import LoadError
     from rulegen.watching import stamp
@@ -84,6 +85,7 @@ def watch(
     note(
         f"watching {len(seen)} file{'s' if len(seen) != 1 else ''} ({', '.join(families)}); interrupt to stop"
     )
+    goes_on()
     told = 0
     while not count or told < count:
         time.sleep(interval)

@@ -218,6 +218,20 @@ def test_a_reader_that_has_seen_enough_is_no_error_and_no_difference() -> None:
     assert (process.returncode, err) == (141, b"passed over: 1 Deployment\n")
 
 
+def test_what_cannot_be_written_is_an_error() -> None:
+    command = [sys.executable, "-m", "rulegen.cli.main", "render", "-f", NGX]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, cwd=FIXTURES.parent, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 2
+    assert done.stderr.endswith(b"error: No space left on device\n")
+
+
+def test_a_closed_standard_output_brings_no_traceback() -> None:
+    command = f"{sys.executable} -m rulegen.cli.main --version >&-"
+    done = subprocess.run(command, shell=True, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_colour_is_for_terminals_only(rulegen: Rulegen) -> None:
     assert "\x1b" not in rulegen("show", "ngx-svc", "-f", NGX, "-o", "tree").out
 
