@@ -12,8 +12,10 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -51,6 +53,8 @@ def timed(work: Callable[[], object], runs: int) -> list[float]:
 @contextmanager
 def namespace() -> Iterator[list[str]]:
     """The command that runs another one in a network namespace of its own."""
+    # Told to end, the namespace goes with us.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     name = f"rulegen-bench-{secrets.token_hex(4)}"
     subprocess.run(["ip", "netns", "add", name], check=True)
     try:

@@ -7,6 +7,13 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
+PLOTTED = (
+    "rulegen: objects to text",
+    "kube-proxy: feed + first sync",
+    "kube-proxy: later full sync",
+    "kube-proxy: one change",
+    "rulegen: one endpoint changed",
+)
 COLOURS = ("#1b6ca8", "#c0392b", "#7f8c8d", "#27ae60", "#8e44ad")
 MARGIN, PANEL, GAP, TALL, LINE = 60, 270, 30, 300, 16
 """Pixels: around all, a panel with the gap behind it, how tall it is, a line of the legend."""
@@ -33,9 +40,11 @@ def exponent(results: Sequence[dict[str, Any]], name: str) -> float | None:
 def plot(results: Sequence[dict[str, Any]]) -> str:
     """Cost against size, both axes logarithmic, as SVG: a panel for each mode on the same scale.
 
-    Shown is every measure that has three sizes or more; one colour means the same in all panels.
+    Shown are the measures of ``PLOTTED`` that have three sizes or more; one colour means the same in all
+    panels.
     """
-    names = [name for name in dict.fromkeys(r["name"] for r in results) if len(points(results, name)) >= 3]
+    named = [name for name in dict.fromkeys(r["name"] for r in results) if _label(name) in PLOTTED]
+    names = [name for name in named if len(points(results, name)) >= 3]
     series = {name: points(results, name) for name in names}
     every = [point for found in series.values() for point in found]
     if not every:
@@ -45,7 +54,7 @@ def plot(results: Sequence[dict[str, Any]]) -> str:
     )
     y0, y1 = math.floor(y0), math.ceil(y1)
     modes = list(dict.fromkeys(_mode(name) for name in names))
-    labels = list(dict.fromkeys(_label(name) for name in names))
+    labels = [label for label in PLOTTED if any(_label(name) == label for name in names)]
     width = MARGIN + len(modes) * PANEL
     height = 2 * MARGIN + TALL + LINE * len(labels)
 
