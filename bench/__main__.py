@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from bench.growth import exponent, plot
+from bench.machine import write
 
 ROOT = Path(__file__).resolve().parent.parent
 MODES = ("iptables", "ipvs", "nftables")
@@ -101,7 +99,7 @@ def kube_proxy(report: Report, mode: str, size: tuple[int, int]) -> None:
     if not recorders:
         print(f"kube-proxy {mode}: the recorder is not built (make recorder VERSION=1.37.2)")
         return
-    command = [str(recorders[-1]), "time", "-mode", mode, "-runs", "1"]
+    command = [str(recorders[-1]), "time", "-mode", mode]  # each the median of three, warm as ours are
     command += ["-services", str(size[0]), "-endpoints", str(size[1])]
     found: dict[str, list[float]] = {"feed + first sync": [], "later full sync": [], "one change": []}
     peak = 0.0
@@ -116,18 +114,6 @@ def kube_proxy(report: Report, mode: str, size: tuple[int, int]) -> None:
         peak = max(peak, peer["peakRSSBytes"] / 2**20)
     for name, seconds in found.items():
         report.add(f"kube-proxy {mode}: {name}", size, seconds, peak if "first" in name else None)
-
-
-def machine() -> dict[str, Any]:
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    model = next((line.partition(":")[2].strip() for line in lines if "model name" in line), "")
-    return {
-        "cpu": model or platform.processor(),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "kernel": platform.release(),
-        "date": datetime.now(UTC).date().isoformat(),
-    }
 
 
 OF_A_MODE = (
@@ -239,9 +225,7 @@ def main() -> None:
     if FULL in sizes:
         targets(report, FULL)
     if options.json:
-        options.json.write_text(
-            json.dumps({"machine": machine(), "results": report.results}, indent=2) + "\n"
-        )
+        write(options.json, report.results)
     if options.plot:
         options.plot.write_text(plot(report.results), encoding="utf-8")
     if report.failed:

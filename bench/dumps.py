@@ -8,7 +8,6 @@ without it the peers are left out.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import secrets
 import shutil
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import clusters
+from bench.machine import write
 from rulegen.collector import paused
 from rulegen.iptables import compile_rules
 from rulegen.iptables.parse import parse
@@ -102,7 +102,7 @@ def main() -> None:
     else:
         print("the kernel's tools: not root, or not installed")
     if options.json:
-        options.json.write_text(json.dumps(results, indent=2) + "\n")
+        write(options.json, results)
 
 
 if __name__ == "__main__":

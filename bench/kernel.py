@@ -8,7 +8,6 @@ Service), and by the whole text. Both variants of iptables; needs root.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import subprocess
@@ -20,6 +19,7 @@ import msgspec
 
 from bench import clusters
 from bench.dumps import namespace
+from bench.machine import write
 from rulegen.collector import paused
 from rulegen.compiler import Compiler
 from rulegen.iptables import Ruleset
@@ -105,7 +105,7 @@ def main() -> None:
     verdict = "met" if largest <= 2048 else "NOT met"
     print(f"    target {verdict}: bytes of a transaction: {largest} (at most 2048)")
     if options.json:
-        options.json.write_text(json.dumps(results, indent=2) + "\n")
+        write(options.json, results)
 
 
 if __name__ == "__main__":

@@ -294,6 +294,10 @@ class Reader:
         return content
 
     def _json(self, content: bytes) -> Iterator[Item]:
+        envelope = jsontext.only_object(content)
+        if envelope is not None:
+            yield from self._json_object(content, envelope, 1, _NO_LIST, 0)
+            return
         for number, (line, value) in enumerate(jsontext.values(content)):
             try:
                 if value[:1] == b"[":
@@ -311,7 +315,11 @@ class Reader:
             jsontext.data(value)
             self._report(line, _NO_OBJECT)
             return
-        envelope = jsontext.envelope(value)
+        yield from self._json_object(value, jsontext.envelope(value), line, around, depth)
+
+    def _json_object(
+        self, value: jsontext.Text, envelope: jsontext.Envelope, line: int, around: _ListType, depth: int
+    ) -> Iterator[Item]:
         own = around.of(envelope.kind, envelope.api_version)
         elements = envelope.items
         if not memoryview(elements).nbytes or not own.is_list or depth == _LISTS_DEEP:

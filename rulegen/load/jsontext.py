@@ -45,6 +45,19 @@ _ENVELOPE = msgspec.json.Decoder(Envelope)
 _ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
+def only_object(text: bytes) -> Envelope | None:
+    """The envelope of the object that the text begins with, where nothing but blanks is behind it.
+
+    Most texts are one object, and to find out where a large one ends takes as long as to look into it.
+    """
+    if not text.startswith(b"{"):
+        return None
+    try:
+        return _ENVELOPE.decode(text)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError):
+        return None
+
+
 def values(text: bytes) -> Iterator[tuple[int, bytes]]:
     """Each JSON value of a text and the line where it begins, from 0.
 

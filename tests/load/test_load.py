@@ -128,6 +128,27 @@ def test_all_problems_of_a_run_are_listed_with_the_line_of_the_field(tmp_path: P
     )
 
 
+@pytest.mark.parametrize(
+    ("before", "between", "after", "lines"),
+    [
+        ("", None, "", [2]),
+        ("", None, "\n\n", [2]),
+        ("\n \n", None, "", [4]),
+        ("", "\n", "\n", [2, 4]),
+        ("\n", " ", "", [3, 4]),
+        ("[\n", ",\n", "\n]", [3, 5]),
+    ],
+)
+def test_lines_of_json_are_told_wherever_its_objects_stand(
+    before: str, between: str | None, after: str, lines: list[int]
+) -> None:
+    """One list alone is read without a look for its end; two of them, or blanks before it, are not."""
+    text = '{"kind": "List", "apiVersion": "v1", "items": [\n{"kind": "Service", "apiVersion": "v1"}]}'
+    with pytest.raises(LoadError) as failure:
+        load(io.StringIO(before + (text if between is None else text + between + text) + after))
+    assert sorted({problem.line for problem in failure.value.problems}) == lines
+
+
 def test_an_unknown_field_is_a_warning_and_an_error_when_strict() -> None:
     text = WEB.replace("spec:\n", "spec:\n  selektor: {}\n")
     (warning,) = load(io.StringIO(text)).warnings

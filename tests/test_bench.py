@@ -1,0 +1,68 @@
+"""The benchmarks measure what they say, and go on doing it as the code changes."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from bench import clusters, kernel
+from bench.growth import exponent, plot
+from bench.measures import COMMANDS, MEASURES
+from rulegen.fake import Iptables
+from rulegen.load import load
+
+
+@pytest.mark.parametrize("name", sorted(MEASURES))
+def test_every_measure_comes_to_its_end(name: str) -> None:
+    seconds = MEASURES[name](20, 3)
+    assert len(seconds) >= 2
+    assert min(seconds) > 0
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_command_is_measured(name: str) -> None:
+    assert len(COMMANDS[name](20, 3)) == 5
+
+
+def test_the_listing_of_a_cluster_is_what_an_api_server_has() -> None:
+    text = clusters.listing(20, 3)
+    loaded = load(msgspec.json.decode(text), strict=True)
+    assert loaded.warnings == ()
+    assert len(loaded.cluster.services) == len(loaded.cluster.slices) == 20
+
+
+def test_each_way_of_changing_one_endpoint_leads_to_the_same_rules() -> None:
+    """Our transaction, kube-proxy's partial text and the whole text may be held against each other."""
+    whole, found = kernel.ways(20, 3)
+    states = []
+    for there, back in found.values():
+        tables = Iptables()
+        tables.restore(whole)
+        before = _of_services(tables)
+        tables.restore(there, noflush=True)
+        states.append(_of_services(tables))
+        tables.restore(back, noflush=True)
+        assert _of_services(tables) == before != states[-1]
+    assert len(states) == 3
+    assert states[0] == states[1] == states[2]
+
+
+def _of_services(tables: Iptables) -> list[str]:
+    """Rules that lead to endpoints; the chain of one that went is removed by kube-proxy at a later time."""
+    return [line for line in tables.save().splitlines() if line.startswith(("-A KUBE-SVC-", "-A KUBE-SER"))]
+
+
+def _grown(name: str, power: float) -> list[dict[str, object]]:
+    return [
+        {"name": name, "services": n, "endpoints": 10, "seconds": [1e-6 * n**power], "peakMB": None}
+        for n in (1000, 10_000, 44_000)
+    ]
+
+
+def test_growth_is_fitted_and_drawn() -> None:
+    results = _grown("iptables: objects to text", 1.0) + _grown("iptables: one endpoint changed", 0.0)
+    assert exponent(results, "iptables: objects to text") == pytest.approx(1)
+    assert exponent(results, "iptables: one endpoint changed") == pytest.approx(0)
+    assert exponent(results[:2], "iptables: objects to text") is None  # two points fit anything
+    drawn = plot(results)
+    assert drawn.count('stroke-width="2"') == 4  # two lines, and two in the legend
