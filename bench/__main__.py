@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from bench.clusters import size
 from bench.growth import exponent, plot
 from bench.machine import write
 
@@ -198,22 +199,34 @@ def targets(report: Report, size: tuple[int, int]) -> None:
         told("one change at 44,000 services of that at 1,000", large / small, 1.5)
 
 
+def _sizes(text: str) -> list[tuple[int, int]]:
+    return [size(each) for each in text.split(",")]
+
+
+def _modes(text: str) -> list[str]:
+    modes = text.split(",")
+    for mode in modes:
+        if mode not in MODES:
+            raise argparse.ArgumentTypeError(f"{mode!r} is no mode: {', '.join(MODES)}")
+    return modes
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sizes", default=SIZES, help="SERVICESxENDPOINTS, comma-separated")
+    parser.add_argument("--sizes", default=SIZES, type=_sizes, help="SERVICESxENDPOINTS, comma-separated")
     parser.add_argument("--quick", action="store_true", help="only growth at sizes other than 10000x10")
-    parser.add_argument("--modes", default=",".join(MODES))
+    parser.add_argument("--modes", default=",".join(MODES), type=_modes, help="comma-separated")
     parser.add_argument("--json", type=Path, help="write all figures to this file")
     parser.add_argument("--plot", type=Path, help="write a plot of growth to this SVG file")
     options = parser.parse_args()
-    sizes = [(int(a), int(b)) for a, _, b in (text.partition("x") for text in options.sizes.split(","))]
+    sizes, modes = options.sizes, options.modes
     report = Report()
-    for size in sizes:
-        if size == FULL or len(sizes) == 1 or not options.quick:
-            everything(report, size, options.modes.split(","))
+    for each in sizes:
+        if each == FULL or len(sizes) == 1 or not options.quick:
+            everything(report, each, modes)
         else:
-            growing(report, size, options.modes.split(","))
-    for mode in options.modes.split(","):
+            growing(report, each, modes)
+    for mode in modes:
         for name in (
             f"{mode}: objects to text",
             f"{mode}: one endpoint changed",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +21,14 @@ NODE = Node(
 CONFIG = ProxyConfig(cluster_cidrs=("10.128.0.0/9",))
 CLUSTER_IPS = (96 << 16) + 16  # the first addresses are reserved, 10.96.0.1 is taken
 POD_IPS = 128 << 16
+
+
+def size(text: str) -> tuple[int, int]:
+    """Services and endpoints of each, of ``10000x10``: for argparse."""
+    services, _, endpoints = text.partition("x")
+    if not (services.isdecimal() and endpoints.isdecimal() and int(services) and int(endpoints)):
+        raise ArgumentTypeError(f"{text!r} is no size: SERVICESxENDPOINTS, such as 1000x10")
+    return int(services), int(endpoints)
 
 
 def address(base: int, number: int) -> str:

@@ -29,6 +29,8 @@ from rulegen.iptables.parse import parse
 from rulegen.iptables.save import save
 from rulegen.plan import plan
 
+FULL = 700_000
+"""The size that the target is of."""
 LINES_OF_A_SERVICE = 43
 """Of ten endpoints: two rules and 30, 11 declarations."""
 
@@ -78,7 +80,7 @@ def peers(text: str) -> Iterator[tuple[str, list[float]]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--lines", type=int, default=700_000)
+    parser.add_argument("--lines", type=int, default=FULL)
     parser.add_argument("--json", type=Path, help="write all figures to this file")
     options = parser.parse_args()
     text = dump(options.lines)
@@ -95,7 +97,7 @@ def main() -> None:
     if os.geteuid() == 0 and shutil.which("iptables-nft-restore"):
         for name, seconds in peers(text):
             report(name, seconds)
-            if name == "iptables-nft-restore --test":
+            if name == "iptables-nft-restore --test" and options.lines == FULL:
                 ratio = statistics.median(results[0]["seconds"]) / statistics.median(seconds)
                 verdict = "met" if ratio <= 0.1 else "NOT met"
                 print(f"    target {verdict}: parse of {name}: {ratio:.3f} (at most 0.1)", flush=True)

@@ -66,8 +66,8 @@ def timed(tool: list[str], text: str, limit: float) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--size", default="10000x10", help="SERVICESxENDPOINTS")
-    parser.add_argument("--variants", default="nft,legacy")
+    parser.add_argument("--size", default="10000x10", type=clusters.size, help="SERVICESxENDPOINTS, from 8x1")
+    parser.add_argument("--variants", default="nft,legacy", choices=("nft,legacy", "nft", "legacy"))
     parser.add_argument("--runs", type=int, default=2, help="there and back, for each way")
     parser.add_argument("--limit", type=float, default=60, help="seconds after which a way is given up")
     parser.add_argument("--json", type=Path, help="write all figures to this file")
@@ -75,10 +75,12 @@ def main() -> None:
     if os.geteuid() != 0:
         print("the kernel's side of a change: needs root")
         return
-    services, _, endpoints = options.size.partition("x")
-    whole, found = ways(int(services), int(endpoints))
+    if options.size[0] < 8:
+        parser.error("the eighth Service is changed: there have to be that many")
+    whole, found = ways(*options.size)
+    size = "x".join(map(str, options.size))
     results: list[dict[str, Any]] = []
-    print(f"{'one endpoint of ' + options.size:<44}{'bytes':>12}{'median ms':>12}{'min-max ms':>18}")
+    print(f"{'one endpoint of ' + size:<44}{'bytes':>12}{'median ms':>12}{'min-max ms':>18}")
     for variant in options.variants.split(","):
         with namespace() as inside:
             # The namespace is empty; with --noflush iptables-nft takes quadratic time for many new chains.
@@ -91,15 +93,15 @@ def main() -> None:
                 # Where a way is given up, iptables-nft goes with the namespace; nothing was committed.
                 taken = texts[:1] if way == WHOLE else texts * options.runs
                 seconds = [timed(tool, text, options.limit) for text in taken]
-                size = len(texts[0])
+                length = len(texts[0])
                 results.append(
-                    {"name": f"{variant}: {way}", "size": options.size, "bytes": size, "seconds": seconds}
+                    {"name": f"{variant}: {way}", "size": size, "bytes": length, "seconds": seconds}
                 )
                 spread = f"{min(seconds) * 1000:.0f}-{max(seconds) * 1000:.0f}"
                 median = statistics.median(seconds) * 1000
                 given_up = "  (given up)" if max(seconds) >= options.limit else ""
                 print(
-                    f"{variant + ': ' + way:<44}{size:>12}{median:>12.0f}{spread:>18}{given_up}", flush=True
+                    f"{variant + ': ' + way:<44}{length:>12}{median:>12.0f}{spread:>18}{given_up}", flush=True
                 )
     largest = max(len(text) for text in found[OURS])
     verdict = "met" if largest <= 2048 else "NOT met"
