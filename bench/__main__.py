@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bench.clusters import size
+from bench import clusters
 from bench.growth import exponent, plot
 from bench.machine import write
 
@@ -200,7 +200,7 @@ def targets(report: Report, size: tuple[int, int]) -> None:
 
 
 def _sizes(text: str) -> list[tuple[int, int]]:
-    return [size(each) for each in text.split(",")]
+    return [clusters.size(each) for each in text.split(",")]
 
 
 def _modes(text: str) -> list[str]:

@@ -80,10 +80,6 @@ def _explained(error: Exception) -> int:
     return 3
 
 
-_READER_GONE = 141
-"""The exit code of a program that wrote to a reader that had gone (SIGPIPE)."""
-
-
 def command() -> NoReturn:
     """:func:`main` as a process of its own, which ends as soon as everything is written.
 
@@ -91,13 +87,12 @@ def command() -> NoReturn:
     longer than what most commands do with them; commands that go on (``collector.goes_on``) do look.
     """
     gc.disable()
-    code: object = None
+    code = 0
     try:
         main()
     except SystemExit as stop:
-        code = stop.code
-    if isinstance(code, str):
-        print(code, file=sys.stderr)
+        # Nobody here leaves with a text.
+        code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     for stream in (sys.stdout, sys.stderr):
         try:
             if not stream.closed:
@@ -105,8 +100,10 @@ def command() -> NoReturn:
         except AttributeError:
             pass  # was closed when the process began, and is None
         except OSError:
-            code = code or _READER_GONE
-    os._exit(code if isinstance(code, int) else 1 if code else 0)
+            from rulegen.cli.output import READER_GONE
+
+            code = code or READER_GONE
+    os._exit(code)
 
 
 if __name__ == "__main__":

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain, islice
 
 from rulegen.iptables.base import base
 from rulegen.iptables.fragment import Fragment, Style, fragment, style
-from rulegen.iptables.names import hashes
+from rulegen.iptables.names import hashed
 from rulegen.iptables.ruleset import PortKey, Ruleset
 from rulegen.plan import Plan, PlannedPort
 
@@ -23,27 +24,16 @@ def compile_rules(plan: Plan) -> Ruleset:
 
 def compile_fragments(ports: Sequence[PlannedPort], look: Style) -> dict[PortKey, Fragment]:
     """The fragments of service ports, the names of many hashed together."""
+    names = hashed(chain.from_iterable(map(_hashed_texts, ports)))
     fragments: dict[PortKey, Fragment] = {}
-    for first in range(0, len(ports), _BATCH):
-        batch = ports[first : first + _BATCH]
-        names = hashes(_hashed_texts(batch))
-        at = 0
-        for planned in batch:
-            start, at = at + 1, at + 1 + len(planned.choice.reachable)
-            fragments[planned.port.key] = fragment(planned, names[start - 1], names[start:at], look)
+    for planned in ports:
+        own = next(names)
+        endpoints = list(islice(names, len(planned.choice.reachable)))
+        fragments[planned.port.key] = fragment(planned, own, endpoints, look)
     return fragments
 
 
-_BATCH = 128
-"""Service ports compiled together: of more, what one step makes leaves the cache before the next."""
-
-
-def _hashed_texts(ports: Sequence[PlannedPort]) -> list[str]:
-    """What the names of chains are the hashes of: of each port its own, then its endpoints'."""
-    texts: list[str] = []
-    for planned in ports:
-        port = planned.port
-        prefix = port.name + port.protocol.lower()
-        texts.append(prefix)
-        texts += [prefix + candidate.address for candidate in planned.choice.reachable]
-    return texts
+def _hashed_texts(planned: PlannedPort) -> list[str]:
+    port = planned.port
+    prefix = port.name + port.protocol.lower()
+    return [prefix, *[prefix + c.address for c in planned.choice.reachable]]

@@ -7,8 +7,9 @@ chain of an endpoint by these and ``ip:port``; base32 of the first 10 bytes make
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
+from itertools import chain, islice
 
 CLUSTER = "KUBE-SVC-"
 LOCAL = "KUBE-SVL-"
@@ -22,22 +23,27 @@ _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567" + bytes(224)
 
 
 def hashes(texts: Iterable[str]) -> list[str]:
-    """The 16 characters for each text, encoded many at a time.
+    """The 16 characters for each text."""
+    return list(hashed(texts))
+
+
+def hashed(texts: Iterable[str]) -> Iterator[str]:
+    """The same one by one; the texts are taken, hashed and encoded many at a time.
 
     Encoding base32 one name at a time takes longer than hashing it. Here the first 80 bits of the digests
     are spread into bytes of five bits by three shifts of one large integer, then mapped to letters.
     """
-    digests = b"".join([sha256(text.encode()).digest() for text in texts])
-    batch = 32 * _BATCH
-    names: list[str] = []
-    for first in range(0, len(digests), batch):
-        letters = _base32(digests[first : first + batch])
-        names += [letters[start : start + 16] for start in range(0, len(letters), 16)]
-    return names
+    return chain.from_iterable(_batches(iter(texts)))
 
 
-_BATCH = 2048
-"""Digests encoded at a time: more of them leave the processor's cache, fewer pay for too many calls."""
+def _batches(texts: Iterator[str]) -> Iterator[list[str]]:
+    while digests := b"".join([sha256(text.encode()).digest() for text in islice(texts, _BATCH)]):
+        letters = _base32(digests)
+        yield [letters[start : start + 16] for start in range(0, len(letters), 16)]
+
+
+_BATCH = 1408
+"""Names at a time, of 128 Services with ten endpoints: more leave the cache before they are used."""
 
 
 def _base32(digests: bytes) -> str:

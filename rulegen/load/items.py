@@ -294,32 +294,32 @@ class Reader:
         return content
 
     def _json(self, content: bytes) -> Iterator[Item]:
-        envelope = jsontext.only_object(content)
-        if envelope is not None:
-            yield from self._json_object(content, envelope, 1, _NO_LIST, 0)
-            return
-        for number, (line, value) in enumerate(jsontext.values(content)):
+        for number, (line, value, envelope) in enumerate(jsontext.values(content)):
             try:
                 if value[:1] == b"[":
                     yield from self._json_list(value, msgspec.Raw(value), line + 1, _NO_LIST, 0)
                 else:
-                    yield from self._json_value(value, line + 1, _NO_LIST, 0)
+                    yield from self._json_value(value, line + 1, _NO_LIST, 0, envelope)
             except jsontext.JsonError as error:
                 if number == 0:
                     raise _NotJsonError(line + error.line + 1, error.message) from None
                 self._report(line + error.line + 1, error.message)
                 return
 
-    def _json_value(self, value: jsontext.Text, line: int, around: _ListType, depth: int) -> Iterator[Item]:
+    def _json_value(
+        self,
+        value: jsontext.Text,
+        line: int,
+        around: _ListType,
+        depth: int,
+        envelope: jsontext.Envelope | None = None,
+    ) -> Iterator[Item]:
+        """The objects of a value; ``envelope`` is its own where it has been looked into."""
         if bytes(memoryview(value)[:1]) != b"{":
             jsontext.data(value)
             self._report(line, _NO_OBJECT)
             return
-        yield from self._json_object(value, jsontext.envelope(value), line, around, depth)
-
-    def _json_object(
-        self, value: jsontext.Text, envelope: jsontext.Envelope, line: int, around: _ListType, depth: int
-    ) -> Iterator[Item]:
+        envelope = envelope or jsontext.envelope(value)
         own = around.of(envelope.kind, envelope.api_version)
         elements = envelope.items
         if not memoryview(elements).nbytes or not own.is_list or depth == _LISTS_DEEP:

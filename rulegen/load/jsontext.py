@@ -45,24 +45,20 @@ _ENVELOPE = msgspec.json.Decoder(Envelope)
 _ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-def only_object(text: bytes) -> Envelope | None:
-    """The envelope of the object that the text begins with, where nothing but blanks is behind it.
-
-    Most texts are one object, and to find out where a large one ends takes as long as to look into it.
-    """
-    if not text.startswith(b"{"):
-        return None
-    try:
-        return _ENVELOPE.decode(text)
-    except (msgspec.MsgspecError, RecursionError, UnicodeError):
-        return None
-
-
-def values(text: bytes) -> Iterator[tuple[int, bytes]]:
-    """Each JSON value of a text and the line where it begins, from 0.
+def values(text: bytes) -> Iterator[tuple[int, bytes, Envelope | None]]:
+    """Each JSON value of a text, the line where it begins, from 0, and its envelope if that is known.
 
     What is no JSON is found out when the value is decoded; it is not cut any further.
     """
+    if text.startswith(b"{"):
+        # Most texts are one object, and to find where a large one ends takes as long as to look into it.
+        try:
+            found = envelope(text)
+        except JsonError:
+            pass
+        else:
+            yield 0, text, found
+            return
     position = line = 0
     while True:
         space = _BLANK.match(text, position)
@@ -71,7 +67,7 @@ def values(text: bytes) -> Iterator[tuple[int, bytes]]:
         if start == len(text):
             return
         position = _end_of_value(text, start)
-        yield line, text[start:position]
+        yield line, text[start:position], None
         line += text.count(b"\n", start, position)
 
 

@@ -112,10 +112,9 @@ def service_ports(
     """
     with_external_ips = feature_gates.get("AllowServiceExternalIPs", True)
     ports: dict[str, ServicePort] = {}
-    checked: set[str] = set()
     for service in services:
         if skip_reason(service, family) is None:
-            for port in _ports_of(service, family, with_external_ips, ip_mode, checked):
+            for port in _ports_of(service, family, with_external_ips, ip_mode):
                 # Ordered as `key` is: the separator comes before every letter that names may have.
                 key = f"{port.namespace}\0{port.service}\0{port.port_name}\0{port.protocol}"
                 ports[key] = port
@@ -127,26 +126,16 @@ def _of_family(ips: Iterable[str], family: Family) -> tuple[str, ...]:
     return tuple(ip for ip in plain if ip is not None and (":" in ip) == (family == "IPv6"))
 
 
-def _check(service: Service, checked: set[str]) -> None:
-    """A look at all that will stand in the text of rules; ``checked`` are names seen before."""
+def _check(service: Service) -> None:
+    """A look at everything that will stand in the text of rules, but addresses."""
     metadata = service.metadata
-    if metadata.namespace not in checked:
-        _check_name(service, metadata.namespace)
-        checked.add(metadata.namespace)
-    if _SAFE.fullmatch(metadata.name) is None:
-        _check_name(service, metadata.name)
-    for port in service.spec.ports or ():
-        if port.name not in checked:
-            _check_name(service, port.name)
-            checked.add(port.name)
+    ports = service.spec.ports or ()
+    for text in (metadata.namespace, metadata.name, *[port.name for port in ports]):
+        if text and _SAFE.fullmatch(text) is None:
+            raise ValueError(f"Service {metadata.namespace!r}/{metadata.name!r}: {text!r} is no DNS name")
+    for port in ports:
         if port.protocol not in _PROTOCOLS:
             raise ValueError(f"Service {metadata.namespace}/{metadata.name}: protocol {port.protocol!r}")
-
-
-def _check_name(service: Service, text: str) -> None:
-    if text and _SAFE.fullmatch(text) is None:
-        metadata = service.metadata
-        raise ValueError(f"Service {metadata.namespace!r}/{metadata.name!r}: {text!r} is no DNS name")
 
 
 def _cluster_ip(service: Service, family: Family) -> str:
@@ -159,12 +148,10 @@ def _cluster_ip(service: Service, family: Family) -> str:
     return plain
 
 
-def _ports_of(
-    service: Service, family: Family, with_external_ips: bool, ip_mode: bool, checked: set[str]
-) -> list[ServicePort]:
+def _ports_of(service: Service, family: Family, with_external_ips: bool, ip_mode: bool) -> list[ServicePort]:
     spec = service.spec
     metadata = service.metadata
-    _check(service, checked)
+    _check(service)
     cluster_ip = _cluster_ip(service, family)
     kind = spec.type
     outside = kind in ("LoadBalancer", "NodePort") or (kind == "ClusterIP" and bool(spec.external_ips))

@@ -149,6 +149,21 @@ def test_lines_of_json_are_told_wherever_its_objects_stand(
     assert sorted({problem.line for problem in failure.value.problems}) == lines
 
 
+@pytest.mark.parametrize("field", ["kind", "apiVersion"])
+def test_an_object_of_a_list_that_json_has_no_number_for_is_no_fault_of_ours(field: str) -> None:
+    """YAML has one, so it is told what a text of YAML is told, as for a text of several lists."""
+    item = {"kind": '"Service"', "apiVersion": '"v1"'} | {field: "1e999"}
+    fields = ", ".join(f'"{name}": {value}' for name, value in item.items())
+    text = f'{{"kind": "List", "apiVersion": "v1", "items": [{{{fields}}}]}}'
+    told = []
+    for before in ("", "\n"):
+        try:
+            told.append([load(io.StringIO(before + text)).passed_over])
+        except LoadError as error:
+            told.append([problem.message for problem in error.problems])
+    assert told[0] == told[1]
+
+
 def test_an_unknown_field_is_a_warning_and_an_error_when_strict() -> None:
     text = WEB.replace("spec:\n", "spec:\n  selektor: {}\n")
     (warning,) = load(io.StringIO(text)).warnings
