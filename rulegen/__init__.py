@@ -18,6 +18,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from rulegen import conformance
     from rulegen.api import compile, load, text, trace
+    from rulegen.backend import Transaction
     from rulegen.compiler import Compiler
     from rulegen.load.problems import LoadError, Problem
     from rulegen.model import Cluster, Node, ProxyConfig
@@ -31,6 +32,7 @@ __all__ = [
     "Problem",
     "ProxyConfig",
     "Tracer",
+    "Transaction",
     "compile",
     "conformance",
     "load",
@@ -46,6 +48,7 @@ _HOMES = {
     "Problem": "rulegen.load.problems",
     "ProxyConfig": "rulegen.model",
     "Tracer": "rulegen.trace.tracer",
+    "Transaction": "rulegen.backend",
     "compile": "rulegen.api",
     "text": "rulegen.api",
 }

@@ -55,11 +55,10 @@ def compile(
 
     ``node`` and ``config`` may be plain data (a node file's form, a KubeProxyConfiguration); by default a
     plain node and the configuration found among the objects. ``mode`` wins over the configuration's. Raises
-    ValueError for an unknown mode or version, and :class:`rulegen.LoadError` for plain data that a node file
-    or kube-proxy would not take, unknown fields included.
+    ValueError for an unknown mode, version or family, and :class:`rulegen.LoadError` for plain data that a
+    node file or kube-proxy would not take, unknown fields included.
     """
-    if not isinstance(node, Node):
-        node = plain_node(node or {})
+    node = as_node(node)
     config = as_config(config, cluster, mode)
     chosen = backend(config.mode)
     rules: dict[Family, Any] = {}
@@ -67,6 +66,11 @@ def compile(
         for family in families:
             rules[family] = chosen.compile_rules(plan(cluster, node, config, family, version))
     return rules
+
+
+def as_node(node: Node | Mapping[str, Any] | None) -> Node:
+    """A node from plain data, or a plain one. Raises :class:`rulegen.LoadError` for what no node file has."""
+    return node if isinstance(node, Node) else plain_node(node or {})
 
 
 def as_config(

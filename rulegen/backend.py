@@ -88,7 +88,7 @@ class Backend(Protocol):
         """Endpoint address (``ip:port``) -> the chain or element that stands for it, where there is one."""
 
 
-class Change(Protocol):
+class Transaction(Protocol):
     """What turns one state into another: its text, empty (and false) where nothing has to be done."""
 
     @property
@@ -112,7 +112,7 @@ class Comparing(Backend, Protocol):
         Raises ValueError for a listing that cannot be read.
         """
 
-    def diff(self, current: Any, desired: Any) -> Change:
+    def diff(self, current: Any, desired: Any) -> Transaction:
         """What makes ``desired`` of ``current``; foreign things are left alone."""
 
     def summary(self, current: Any, desired: Any) -> list[ServiceChange]:
@@ -137,7 +137,7 @@ class Following(Protocol):
     def start(self, fragments: Mapping[PortKey, Any]) -> None:
         """Begin with these fragments."""
 
-    def transition(self, steps: Sequence[tuple[PortKey, Any, Any]]) -> Change:
+    def transition(self, steps: Sequence[tuple[PortKey, Any, Any]]) -> Transaction:
         """What makes the kernel follow: service port, its fragment as it was and as it is (None: not there).
 
         The cost is that of these fragments, however many others there are.

@@ -7,7 +7,8 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from rulegen.backend import Change, PortKey, following
+from rulegen.api import as_config, as_node
+from rulegen.backend import PortKey, Transaction, following
 from rulegen.collector import paused
 from rulegen.model import Cluster, EndpointSlice, Family, Node, ProxyConfig, Service
 from rulegen.plan import Plan, PlannedPort, candidates, choose, plan, service_ports, slices_by_service
@@ -21,25 +22,28 @@ ObjectKey: TypeAlias = tuple[str, str, str]
 
 
 class Compiler:
-    """The rules of one node and family, in the mode of the configuration, kept up to date (kube-proxy 1.37).
+    """The rules of one node and one family, kept up to date (kube-proxy 1.37).
 
-    An update costs what the changed Services cost, however large the cluster is. One thing does not: when the
-    number of endpoints crosses 1,000, kube-proxy in iptables mode drops or restores the comments of every
-    rule, and so does this. Raises ValueError for a mode or version without rules that can be followed.
+    It begins with what :func:`rulegen.compile` makes of the same arguments; a node with both families needs
+    two. An update costs what the changed Services cost, however large the cluster is. One thing does not:
+    when the number of endpoints crosses 1,000, kube-proxy in iptables mode drops or restores the comments of
+    every rule, and so does this. Raises ValueError for an unknown family, and for a mode or version without
+    rules that can be followed.
     """
 
     def __init__(
         self,
         cluster: Cluster,
-        node: Node | None = None,
-        config: ProxyConfig | None = None,
+        node: Node | Mapping[str, Any] | None = None,
+        config: ProxyConfig | Mapping[str, Any] | None = None,
+        mode: str | None = None,
         version: str = DEFAULT_VERSION,
         family: Family = "IPv4",
     ) -> None:
         self.family = family
-        self._config = config or ProxyConfig()
+        self._config = as_config(config, cluster, mode)
         empty = msgspec.structs.replace(cluster, services=(), slices=())
-        self._plan: Plan = plan(empty, node or Node(), self._config, family, version)
+        self._plan: Plan = plan(empty, as_node(node), self._config, family, version)
         self._room = following(self._plan)
         self._services: dict[ServiceKey, Service] = {}
         self._slices: dict[ServiceKey, dict[str, EndpointSlice]] = {}
@@ -67,19 +71,18 @@ class Compiler:
 
     def update(
         self, changed: Iterable[Service | EndpointSlice] = (), removed: Iterable[ObjectKey] = ()
-    ) -> Change:
+    ) -> Transaction:
         """Take in new, changed and removed objects (defaults applied, validated, as ``load`` gives them).
 
-        Returns what makes the kernel follow, its ``text`` for ``iptables-restore --noflush``, ``nft -f``, or
-        (ipvs) a shell; empty where no rule changes.
-        Raises ValueError for an object that cannot be in rules; the state is then as it was.
+        What is removed is named by kind, namespace and name. Returns what makes the kernel follow, its
+        ``text`` for ``iptables-restore --noflush``, ``nft -f``, or (ipvs) a shell; empty where no rule
+        changes. Raises ValueError for an object that cannot be in rules; the state is then as it was.
         """
         changed, removed = list(changed), list(removed)
         for item in changed:
             self._check(item)
-        for kind, namespace, name in removed:
-            if kind not in ("Service", "EndpointSlice"):
-                raise ValueError(f"{kind} {namespace}/{name}: no rule is made from this kind")
+        for key in removed:
+            _check_key(key)
         affected: set[ServiceKey] = set()
         for item in changed:
             affected |= self._take(item)
@@ -92,6 +95,10 @@ class Compiler:
         if isinstance(item, Service):
             service_ports([item], self.family, self._config.feature_gates)
             return
+        if not isinstance(item, EndpointSlice):
+            raise ValueError(
+                f"{type(item).__name__} is no Service or EndpointSlice: rulegen.load makes them of plain data"
+            )
         if item.address_type == self.family:
             for port in item.ports or ():
                 candidates([item], port.name or "", port.protocol or "TCP", "")
@@ -146,7 +153,7 @@ class Compiler:
     def _compiled(self, planned: Mapping[ServiceKey, Mapping[PortKey, PlannedPort]]) -> dict[PortKey, Any]:
         return self._room.compile([port for of_service in planned.values() for port in of_service.values()])
 
-    def _follow(self, affected: set[ServiceKey]) -> Change:
+    def _follow(self, affected: set[ServiceKey]) -> Transaction:
         stale = {key: self._fragments.get(key) for owner in affected for key in self._planned.get(owner, {})}
         for owner in affected:
             self._replan(owner)
@@ -160,3 +167,12 @@ class Compiler:
             self._fragments.pop(key, None)
         self._fragments.update(fresh)
         return self._room.transition(steps)
+
+
+def _check_key(key: object) -> None:
+    """Refuse what does not name an object that rules are made from."""
+    if not isinstance(key, tuple) or len(key) != 3:
+        raise ValueError(f"{key!r}: what is removed is named by kind, namespace and name")
+    kind, namespace, name = key
+    if kind not in ("Service", "EndpointSlice"):
+        raise ValueError(f"{kind} {namespace}/{name}: no rule is made from this kind")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 import rulegen
 from bench import clusters
 from rulegen import ipvs, nftables
-from rulegen.backend import Change
+from rulegen.backend import Transaction
 from rulegen.compiler import Compiler
 from rulegen.fake import Iptables, Nftables
 from rulegen.iptables import compile_rules, restore
@@ -21,9 +22,10 @@ from rulegen.iptables.text import restore_with_jumps
 from rulegen.ipvs import diff as ipvs_diff
 from rulegen.ipvs import state as ipvs_state
 from rulegen.load.scenario import from_scenario
-from rulegen.model import Cluster, EndpointSlice, Family, Service
+from rulegen.model import Cluster, EndpointSlice, Family, ProxyConfig, Service
 from rulegen.nftables.table import equal, table
 from rulegen.plan import Plan, plan
+from tests.cli.running import FIXTURES
 from tests.objects import CONFIG, NODE, cluster, endpoint, service, slice_of
 from tests.recorded import cases
 
@@ -33,7 +35,7 @@ INDEXES = st.integers(0, len(SCENARIOS) - 1)
 
 def histories(
     first: int, second: int, chance: random.Random, mode: str
-) -> Iterator[tuple[Compiler, Change, Plan, Plan]]:
+) -> Iterator[tuple[Compiler, Transaction, Plan, Plan]]:
     """Services and slices of two recorded clusters come and go: each change, with the plans around it."""
     start, other = SCENARIOS[first], SCENARIOS[second]
     config = msgspec.structs.replace(start.config, mode=mode)
@@ -201,5 +203,42 @@ def test_a_bad_object_is_refused_and_changes_nothing() -> None:
     assert restore(compiler.ruleset) == before
 
 
+@pytest.mark.parametrize("wrong", ["default/web", None, {"kind": "Service"}, NODE])
+def test_what_is_no_service_or_slice_is_refused_before_anything_is_taken_in(wrong: Any) -> None:
+    web = service()
+    compiler = Compiler(cluster(web, slice_of(web, ["10.10.0.1"])), NODE, CONFIG)
+    before = restore(compiler.ruleset)
+    with pytest.raises(ValueError, match="is no Service or EndpointSlice: "):
+        compiler.update([service("other", ip="10.96.0.9"), wrong])
+    with pytest.raises(ValueError, match="named by kind, namespace and name"):
+        compiler.update([service("other", ip="10.96.0.9")], [wrong])
+    assert restore(compiler.ruleset) == before
+
+
+@pytest.mark.parametrize("mode", [None, "iptables", "ipvs", "nftables"])
+@pytest.mark.parametrize("family", ["IPv4", "IPv6"])
+def test_it_begins_with_what_compile_makes_of_the_same_arguments(mode: str | None, family: Family) -> None:
+    # The configuration among these objects has a cluster CIDR, which rules show.
+    objects = rulegen.load(str(FIXTURES / "ngx"))
+    assert objects.proxy_configuration
+    node = {"name": "n1", "ips": ["192.168.10.1", "fd00::1"]}
+    for config in (None, {"clusterCIDR": "10.99.0.0/16,fd99::/64"}, ProxyConfig(cluster_cidrs=())):
+        compiler = rulegen.Compiler(objects, node, config, mode, family=family)
+        rules = rulegen.compile(objects, node, config, mode, families=[family])[family]
+        assert rulegen.text(compiler.ruleset, mode=mode or "iptables") == rulegen.text(
+            rules, mode=mode or "iptables"
+        )
+
+
+def test_unknown_families_and_unknown_keys_are_refused() -> None:
+    wrong: Any = "IPv5"
+    with pytest.raises(ValueError, match="unknown family 'IPv5'; known: IPv4, IPv6"):
+        Compiler(cluster(service()), family=wrong)
+    with pytest.raises(ValueError, match="unknown family 'IPv5'; known: IPv4, IPv6"):
+        rulegen.compile(cluster(service()), families=[wrong])
+    with pytest.raises(rulegen.LoadError, match='unknown field "nam"'):
+        Compiler(cluster(service()), {"nam": "n1"})
+
+
 def test_it_is_part_of_the_python_api() -> None:
-    assert rulegen.Compiler is Compiler
+    assert rulegen.Compiler is Compiler and rulegen.Transaction is Transaction

@@ -11,7 +11,7 @@ import typer
 from rulegen.cli import options
 
 if TYPE_CHECKING:
-    from rulegen.backend import Change, Comparing
+    from rulegen.backend import Comparing, Transaction
     from rulegen.cli.sides import Side
     from rulegen.findings import Comparison, ServiceChange
     from rulegen.model import Family
@@ -119,7 +119,7 @@ def _states(room: Comparing, side: Side, other: Side, family: Family) -> Any:
 def _change(room: Comparing, a: Side, b: Side, families: tuple[Family, ...], output: Output) -> bool:
     from rulegen.cli.output import dump, emit, note
 
-    changes: dict[Family, tuple[Any, Any, Change]] = {}
+    changes: dict[Family, tuple[Any, Any, Transaction]] = {}
     compared = False
     for family in families:
         before, after = _states(room, a, b, family), _states(room, b, a, family)
@@ -162,7 +162,7 @@ def _primary(a: Side, b: Side) -> Family:
     return next((side.inputs.primary() for side in (b, a) if side.inputs is not None), "IPv4")
 
 
-def _change_as_data(services: list[ServiceChange], change: Change, family: Family) -> dict[str, Any]:
+def _change_as_data(services: list[ServiceChange], change: Transaction, family: Family) -> dict[str, Any]:
     return {
         "family": family,
         "services": [

@@ -10,6 +10,7 @@ from typing import NoReturn
 import typer
 
 from rulegen.cli.commands import Commands
+from rulegen.cli.streams import secure
 
 app = typer.Typer(
     cls=Commands,
@@ -41,7 +42,10 @@ def _root(
 
 
 def main() -> None:
-    """Run the command line; exit codes 0, 1 (a difference, not delivered), 2 (an error)."""
+    """Run the command line; exit codes 0, 1 (a difference, not delivered), 2 (an error).
+
+    3 is a fault of rulegen itself, 130 an interrupt, 141 a reader that has seen enough.
+    """
     try:
         app(prog_name="rulegen")
     except KeyboardInterrupt:
@@ -87,22 +91,16 @@ def command() -> NoReturn:
     longer than what most commands do with them; commands that go on (``collector.goes_on``) do look.
     """
     gc.disable()
+    secure()
     code = 0
-    try:
-        main()
-    except SystemExit as stop:
-        # Nobody here leaves with a text.
-        code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
-    for stream in (sys.stdout, sys.stderr):
+    for step in (main, sys.stdout.flush, sys.stderr.flush):
         try:
-            if not stream.closed:
-                stream.flush()
-        except AttributeError:
-            pass  # was closed when the process began, and is None
-        except OSError:
-            from rulegen.cli.output import READER_GONE
-
-            code = code or READER_GONE
+            step()
+        except SystemExit as stop:
+            # Nobody here leaves with a text.
+            code = code or (stop.code if isinstance(stop.code, int) else int(stop.code is not None))
+        except OSError as error:
+            code = code or _explained(error)
     os._exit(code)
 
 

@@ -22,9 +22,6 @@ _GAP = "   "
 LEAST_ROOM = 16
 """Columns below which wrapping makes nothing easier to read."""
 
-READER_GONE = 141
-"""What a shell says of a program that was ended by SIGPIPE (128 + 13)."""
-
 
 def colourful(stream: Any) -> bool:
     """Whether colour may be used on a stream: a terminal, and NO_COLOR (https://no-color.org) not set."""
@@ -68,18 +65,9 @@ def note_warnings(warnings: Iterable[Problem], *, every: bool = False) -> None:
 
 
 def emit(text: str) -> None:
-    """Data: whole text, with a newline at its end.
-
-    Where the reader (``head``, ``less``) has seen enough the command ends, with the exit code of a program
-    that died of it: 1 would mean a difference.
-    """
-    try:
-        sys.stdout.write(text if text.endswith("\n") or not text else text + "\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # What is left in the buffer would make Python complain once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(READER_GONE) from None
+    """Data: whole text, with a newline at its end. Raises OSError where it does not arrive (``streams``)."""
+    sys.stdout.write(text if text.endswith("\n") or not text else text + "\n")
+    sys.stdout.flush()
 
 
 def dump(data: Any, form: str) -> None:

@@ -10,9 +10,10 @@ import typer
 from rulegen.cli import options
 
 if TYPE_CHECKING:
+    from rulegen.backend import Transaction
     from rulegen.cli.inputs import Inputs
     from rulegen.compiler import Compiler
-    from rulegen.model import Family
+    from rulegen.model import Cluster, Family
     from rulegen.netns.facts import Says
     from rulegen.netns.follow import Followed
     from rulegen.plan import Plan
@@ -35,9 +36,11 @@ def register(app: typer.Typer) -> None:
 
 def watch(
     interval: Annotated[
-        float, typer.Option("--interval", help="Seconds between two looks at the files.")
+        float, typer.Option("--interval", min=0.01, help="Seconds between two looks at the files.")
     ] = 0.5,
-    count: Annotated[int, typer.Option("--count", help="Stop after this many transactions (0: never).")] = 0,
+    count: Annotated[
+        int, typer.Option("--count", min=0, help="Stop after this many transactions (0: never).")
+    ] = 0,
     apply: Annotated[
         bool,
         typer.Option(
@@ -56,14 +59,15 @@ def watch(
 ) -> None:
     """Follow files, and print a transaction whenever they change what the rules are.
 
-    It is text for iptables-restore --noflush, nft -f or (ipvs) a shell. Only the Services that changed are
-    looked at again. A state of the files that cannot be used is told and passed over: the rules stay as they
-    were until it can. With --apply the namespace is programmed as `rulegen apply` does at first, then by each
-    transaction; where the kernel refuses one, all of it is looked at again.
+    It is text for iptables-restore --noflush, nft -f or (ipvs) a shell. When a file changes all of them are
+    read again, and the Services that differ are compiled again. A state of the files that cannot be used is
+    told and passed over: the rules stay as they were until it can. With --apply the namespace is programmed
+    as `rulegen apply` does at first, then by each transaction; where the kernel refuses one, all of it is
+    looked at again. What others change in the namespace is not seen until then: `rulegen apply` mends it. An
+    interrupt ends it with exit code 130.
     """
     from rulegen.cli.output import note
     from rulegen.collector import goes_on
-    from rulegen.compiler import Compiler
     from rulegen.load import LoadError
     from rulegen.watching import stamp
 
@@ -72,18 +76,15 @@ def watch(
         raise ValueError("standard input cannot be watched")
     if apply != (netns is not None):
         raise ValueError("--apply and --netns NAME go together: the namespace that follows the files")
+    files = [*files, *(file for file in (shared["node_file"], shared["config"]) if file)]
     seen = stamp(files, recursive=shared["recursive"])
     watched = _Watched(_read(shared))
     if apply:
         watched.begin_in(str(netns), create=create)
-    inputs = watched.inputs
-    families = watched.families if apply else watched.families[:1]
-    compilers = {
-        family: Compiler(inputs.cluster, inputs.node, inputs.config, inputs.version, family)
-        for family in families
-    }
+    watched.compile()
     note(
-        f"watching {len(seen)} file{'s' if len(seen) != 1 else ''} ({', '.join(families)}); interrupt to stop"
+        f"watching {len(seen)} file{'s' if len(seen) != 1 else ''} ({', '.join(watched.compilers)}); "
+        "interrupt to stop"
     )
     goes_on()
     told = 0
@@ -95,12 +96,14 @@ def watch(
         seen = now
         try:
             fresh = _read(shared)
-        except LoadError as error:
-            for problem in error.problems:
-                note(str(problem))
+            if fresh.config.mode != watched.read.config.mode:
+                raise ValueError(f"{fresh.config.mode} mode is another one: start watch anew to follow it")
+        except (LoadError, ValueError, OSError) as error:
+            for reason in error.problems if isinstance(error, LoadError) else [error]:
+                note(str(reason))
             note("not used: the rules stay as they were")
             continue
-        told += watched.follow(compilers, fresh)
+        told += watched.follow(fresh)
 
 
 def _read(shared: dict[str, Any]) -> Inputs:
@@ -110,25 +113,31 @@ def _read(shared: dict[str, Any]) -> Inputs:
 
 
 class _Watched:
-    """What was read last, and the namespace that follows, if one does.
+    """What was read last, its rules, and the namespace that follows, if one does.
 
     ``read`` is as it was read, ``inputs`` with what the namespace says of itself.
     """
 
     def __init__(self, inputs: Inputs) -> None:
         self.read = self.inputs = inputs
-        self.families: tuple[Family, ...] = inputs.families()
+        self.families: tuple[Family, ...] = inputs.families()[:1]
+        self.compilers: dict[Family, Compiler] = {}
         self.followed: Followed | None = None
 
     def begin_in(self, netns: str, *, create: bool) -> None:
         """Program the namespace as a whole."""
-        from rulegen.cli.apply import target_of, tell
+        from rulegen.cli.apply import target_of
         from rulegen.netns.follow import Followed
         from rulegen.netns.space import TIMEOUT
 
         target = target_of(netns, host_netns=False, seconds=TIMEOUT, create=create)
         self.followed = Followed(target, self.inputs.config.mode, self._plans)
-        tell(self.followed.start(), "text", aside=True)
+        self._program(self.followed)
+
+    def _program(self, followed: Followed) -> None:
+        from rulegen.cli.apply import tell
+
+        tell(followed.start(), "text", aside=True)
 
     def _plans(self, facts: Says) -> dict[Family, Plan]:
         from rulegen.cli.apply import known_of
@@ -137,32 +146,75 @@ class _Watched:
         self.families = tuple(family for family in known.families() if family != "IPv6" or facts.ipv6)
         return {family: known.plan(family) for family in known.families()}
 
-    def follow(self, compilers: dict[Family, Compiler], fresh: Inputs) -> int:
-        """Print, or program, the transactions between two states of the files; how many there were."""
-        import sys
+    def compile(self) -> None:
+        """Compile all that is there."""
+        from rulegen.compiler import Compiler
 
-        from rulegen.cli.output import emit, note
+        known = self.inputs
+        self.compilers = {
+            family: Compiler(known.cluster, known.node, known.config, version=known.version, family=family)
+            for family in self.families
+        }
+
+    def follow(self, fresh: Inputs) -> int:
+        """Print, or program, what leads to another state of the files; returns whether there was any."""
+        before, self.read = self.read, fresh
+        if _fixed(before) != _fixed(fresh):
+            return self._follow_whole()
+        return self._follow_changes(before.cluster, fresh.cluster)
+
+    def _follow_changes(self, before: Cluster, after: Cluster) -> int:
+        from rulegen.cli.output import note
         from rulegen.watching import changes
 
-        before = self.read
-        if (before.node, before.config) != (fresh.node, fresh.config):
-            note("the node or the configuration changed: start watch anew")
-            raise typer.Exit(2)
-        self.read = fresh
-        found = changes(before.cluster, fresh.cluster)
+        found = changes(before, after)
         told = 0
-        for family, compiler in compilers.items():
+        for family, compiler in self.compilers.items():
             transaction = compiler.update(found.changed, found.removed)
             if not transaction:
                 continue
             told = 1
-            size = len(transaction.text.encode())
             if self.followed is None:
-                emit(transaction.text)
-                sys.stdout.flush()
+                _print(transaction)
             else:
                 again = self.followed.take(family, transaction)
                 if again is not None:
                     note(f"{family}: the kernel refused it, so all was looked at: {len(again.steps)} steps")
+            size = len(transaction.text.encode())
             note(f"{len(found.changed)} changed, {len(found.removed)} removed: {size} bytes ({family})")
         return told
+
+    def _follow_whole(self) -> int:
+        """Another node or configuration may change every rule: two whole states are compared."""
+        from rulegen.backend import comparing
+        from rulegen.cli.output import note
+
+        if self.followed is not None:
+            note("the node, the configuration or the Service CIDRs changed: all is looked at")
+            self._program(self.followed)
+            self.compile()
+            return 1
+        self.inputs = self.read
+        before = self.compilers
+        self.compile()
+        room = comparing(self.inputs.config.mode)
+        told = 0
+        for family, compiler in self.compilers.items():
+            transaction = room.diff(room.state(before[family].ruleset), room.state(compiler.ruleset))
+            if transaction:
+                told = 1
+                _print(transaction)
+                size = len(transaction.text.encode())
+                note(f"the node, the configuration or the Service CIDRs changed: {size} bytes ({family})")
+        return told
+
+
+def _print(transaction: Transaction) -> None:
+    from rulegen.cli.output import emit
+
+    emit(transaction.text)
+
+
+def _fixed(inputs: Inputs) -> tuple[object, ...]:
+    """What a :class:`rulegen.Compiler` takes as given."""
+    return inputs.node, inputs.config, inputs.cluster.service_cidrs

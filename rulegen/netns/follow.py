@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rulegen.backend import Change
+from rulegen.backend import Transaction
 from rulegen.iptables.dump import Variant
 from rulegen.model import Family
 from rulegen.netns.apply import Report, Target
@@ -35,7 +35,7 @@ class Followed:
             self._variant = variant_of(self._space, {})
         return report
 
-    def take(self, family: Family, change: Change) -> Report | None:
+    def take(self, family: Family, change: Transaction) -> Report | None:
         """Program a change. Where that is refused, the report of programming all anew; else None."""
         assert self._space is not None
         try:
@@ -45,7 +45,7 @@ class Followed:
             return apply(self._target, self._mode, self._plans)
         return None
 
-    def _steps(self, family: Family, change: Change) -> list[Step]:
+    def _steps(self, family: Family, change: Transaction) -> list[Step]:
         match self._mode:
             case "nftables":
                 return Table(family).steps(change.text)

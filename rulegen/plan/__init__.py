@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from rulegen.model import Cluster, Family, Node, ProxyConfig
+from rulegen.model import FAMILIES, Cluster, Family, Node, ProxyConfig
 from rulegen.plan.addresses import networks_of
 from rulegen.plan.choice import Choice, Topology, choose
 from rulegen.plan.endpoints import HEADLESS_LABEL, Candidate, candidates, slices_by_service
@@ -95,8 +95,11 @@ def plan(
     """Plan one family of one node. The order of the input does not matter.
 
     ``service_cidrs`` are the cluster's Service CIDRs of the family; by default those of its ServiceCIDR
-    objects. Raises ValueError for a version without a profile, or one that does not have the mode.
+    objects. Raises ValueError for an unknown family, and for a version without a profile, or one that does
+    not have the mode.
     """
+    if family not in FAMILIES:
+        raise ValueError(f"unknown family {family!r}; known: {', '.join(FAMILIES)}")
     facts = machine(node, config, family)
     known = features(version)
     check_mode(known, config.mode)

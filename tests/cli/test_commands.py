@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import yaml
 
 import rulegen as api
+from bench import clusters
 from rulegen.backend import backend, modes
 from rulegen.iptables import restore
 from rulegen.load.scenario import from_scenario
@@ -226,10 +228,60 @@ def test_what_cannot_be_written_is_an_error() -> None:
     assert done.stderr.endswith(b"error: No space left on device\n")
 
 
-def test_a_closed_standard_output_brings_no_traceback() -> None:
-    command = f"{sys.executable} -m rulegen.cli.main --version >&-"
-    done = subprocess.run(command, shell=True, capture_output=True, check=False)
-    assert (done.returncode, done.stderr) == (0, b"")
+def shell(command: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    """Run a line of bash in which ``rulegen`` is the command line."""
+    start = f'rulegen() {{ {sys.executable} -m rulegen.cli.main "$@"; }}; set -o pipefail; '
+    return subprocess.run(
+        ["bash", "-c", start + command],
+        cwd=FIXTURES.parent,
+        env=os.environ | environment,
+        capture_output=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def hundreds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of objects whose rules are larger than any pipe or buffer."""
+    path = tmp_path_factory.mktemp("hundreds") / "objects.json"
+    path.write_bytes(clusters.listing(300, 10))
+    return path
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_text_that_only_a_part_of_was_taken_is_never_called_done(hundreds: Path, unbuffered: str) -> None:
+    part = hundreds.with_name("part")
+    # A file that may not grow on, as on a disk that is full.
+    done = shell(f"ulimit -f 64; rulegen render -f {hundreds} >{part}", PYTHONUNBUFFERED=unbuffered)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (2, b"error: File too large")
+    done = shell(f"rulegen render -f {hundreds} | head -n 1", PYTHONUNBUFFERED=unbuffered)
+    assert (done.returncode, done.stdout) == (141, b"*filter\n")
+    assert b"error" not in done.stderr
+    done = shell(f"rulegen render -f {hundreds} | cat", PYTHONUNBUFFERED=unbuffered)
+    assert done.returncode == 0
+    assert done.stdout.endswith(b"\nCOMMIT\n") and len(done.stdout) > 500_000
+
+
+@pytest.mark.parametrize("words", [["--version"], ["--help"], ["render", "-f", NGX]])
+def test_a_closed_standard_output_is_said_and_brings_no_traceback(words: list[str]) -> None:
+    done = shell(f"rulegen {' '.join(words)} >&-")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == b"error: standard output is closed"
+    assert shell(f"rulegen {' '.join(words)} >&- 2>&-").returncode == 2
+
+
+@pytest.mark.parametrize("nowhere", [">&-", ">/dev/full"])
+def test_notes_that_nobody_can_read_keep_no_command_from_its_work(nowhere: str) -> None:
+    done = shell(f"rulegen render -f {NGX} 2{nowhere}")
+    assert done.returncode == 0 and done.stdout.endswith(b"COMMIT\n")
+    assert shell(f"rulegen render -f nothere 2{nowhere}").returncode == 2
+
+
+def test_a_closed_standard_input_is_an_error_where_it_should_be_read() -> None:
+    assert shell(f"rulegen render -f {NGX} <&-").returncode == 0
+    done = shell("rulegen render -f - <&-")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.startswith(b"-: bad file descriptor\n")
 
 
 def test_colour_is_for_terminals_only(rulegen: Rulegen) -> None:

@@ -26,6 +26,7 @@ def test_the_help_reads_no_room_of_the_product() -> None:
         "rulegen.cli",
         "rulegen.cli.commands",
         "rulegen.cli.main",
+        "rulegen.cli.streams",
     }
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
-import time
+import threading
 from pathlib import Path
 
 import pytest
@@ -43,17 +44,19 @@ class Watching:
         )
 
     def __enter__(self) -> Watching:
+        # What waits for a line that never comes sees the end instead.
+        self.alarm = threading.Timer(60, self.process.kill)
+        self.alarm.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.alarm.cancel()
         self.process.kill()
-        self.process.wait()
+        self.process.communicate()
 
     def wait_for(self, text: str) -> None:
-        end = time.monotonic() + 30
         assert self.process.stderr is not None
-        while time.monotonic() < end:
-            line = self.process.stderr.readline()
+        for line in self.process.stderr:
             self.said.append(line)
             if text in line:
                 return
@@ -83,6 +86,65 @@ def test_an_edit_prints_the_transaction_and_a_broken_file_is_passed_over(manifes
         out = watching.end()
     assert out.startswith("*nat\n") and out.endswith("COMMIT\n")
     assert "--to-destination 10.10.1.90:80" in out and "10.10.0.232" not in out
+
+
+SERVICE_CIDR = """\
+apiVersion: networking.k8s.io/v1
+kind: ServiceCIDR
+metadata: {name: kubernetes}
+spec: {cidrs: [%s]}
+"""
+
+
+PLAIN_SERVICE = """\
+apiVersion: v1
+kind: Service
+metadata: {name: more-%d}
+spec: {ports: [{port: 80}]}
+"""
+
+
+def test_files_that_are_not_all_there_for_a_moment_do_not_end_it(manifests: Path) -> None:
+    cidr, node = manifests / "cidr.yaml", manifests.with_name("node-file.yaml")
+    cidr.write_text(SERVICE_CIDR % "10.96.0.0/12")
+    node.write_text("name: n1\nips: [192.168.10.1]\n")
+    with Watching(manifests, "--node-file", str(node)) as watching:
+        watching.wait_for("watching 5 files (IPv4)")
+        node.unlink()
+        watching.wait_for("node-file.yaml: the path does not exist")
+        watching.wait_for("not used: the rules stay as they were")
+        node.write_text("name: n1\nips: [192.168.10.1]\n")
+        # Two Services more than a range of two addresses has.
+        more = manifests / "more.yaml"
+        cidr.write_text(SERVICE_CIDR % "10.96.0.0/30")
+        more.write_text("\n---\n".join(PLAIN_SERVICE % number for number in range(4)))
+        watching.wait_for("not used: the rules stay as they were")
+        more.unlink()
+        cidr.write_text(SERVICE_CIDR % "10.96.0.0/12")
+        replace_a_pod(manifests)
+        assert "--to-destination 10.10.1.90:80" in watching.end()
+
+
+def test_another_configuration_is_followed_as_a_whole_and_another_mode_is_not(manifests: Path) -> None:
+    node = manifests / "node.yaml"
+    with Watching(manifests) as watching:
+        watching.wait_for("watching 3 files (IPv4)")
+        kept = node.read_text()
+        node.write_text(kept + "mode: nftables\n")
+        watching.wait_for("nftables mode is another one: start watch anew to follow it")
+        watching.wait_for("not used: the rules stay as they were")
+        node.write_text(kept.replace("clusterCIDR: 10.10.0.0/16", "clusterCIDR: 10.20.0.0/16"))
+        watching.wait_for("the node, the configuration or the Service CIDRs changed: ")
+        out = watching.end()
+    assert "! -s 10.20.0.0/16" in out and out.count("\n") < 10
+
+
+def test_an_interrupt_ends_it_with_the_exit_code_of_one(manifests: Path) -> None:
+    with Watching(manifests) as watching:
+        watching.wait_for("watching 3 files (IPv4)")
+        watching.process.send_signal(signal.SIGINT)
+        watching.process.communicate(timeout=30)
+        assert watching.process.returncode == 130
 
 
 @pytest.mark.parametrize(
@@ -131,8 +193,23 @@ def test_a_transaction_that_is_refused_has_everything_looked_at(manifests: Path,
     assert "10.10.1.90:80" in netns.run("iptables-nft-save")
 
 
+@pytest.mark.kernel
+def test_a_namespace_follows_another_configuration_too(manifests: Path, netns: Namespace) -> None:
+    need("iptables-nft-save")
+    node = manifests / "node.yaml"
+    with Watching(manifests, "--apply", "--netns", netns.name) as watching:
+        watching.wait_for("watching 3 files")
+        node.write_text(node.read_text().replace("10.10.0.0/16", "10.20.0.0/16"))
+        watching.wait_for("all is looked at")
+        watching.end()
+    listing = netns.run("iptables-nft-save")
+    assert "! -s 10.20.0.0/16" in listing and "! -s 10.10.0.0/16" not in listing
+
+
 def test_what_cannot_be_watched_is_told(rulegen: Rulegen) -> None:
     assert "standard input cannot be watched" in rulegen("watch", "-f", "-").err
     userspace = rulegen("watch", "-f", str(NGX), "--mode", "userspace", "--kube-version", "1.25")
     assert userspace.code == 2 and "changes of rules in userspace mode cannot be followed" in userspace.err
+    assert rulegen("watch", "-f", str(NGX), "--interval", "-1").code == 2
+    assert rulegen("watch", "-f", str(NGX), "--count", "-1").code == 2
     assert "--apply and --netns NAME go together" in rulegen("watch", "-f", str(NGX), "--apply").err
