@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 
 import msgspec
 
@@ -62,26 +63,27 @@ def allocate(cluster: Cluster, ranges: Ranges, state: State | None = None) -> Al
     LoadError where a Service asks for what the state keeps for another one, or that is in no range.
     """
     state = state or State()
-    _check_kept(cluster, ranges, state)
+    if state.services:
+        _check_kept(cluster, ranges, state)
     taken = _Taken(cluster.services, ranges, state)
     notes: list[str] = []
     lucky: list[str] = []
     remembered: dict[str, Given] = dict(state.services)
     done: dict[str, Service] = {}
-    for service in sorted(cluster.services, key=_key):
-        given = Given()
-        fresh = _with_addresses(service, ranges, taken, state.services.get(_key(service), Given()), given)
-        fresh = _with_ports(fresh, ranges, taken, state.services.get(_key(service), Given()), given)
+    nothing = Given()
+    keys = list(map(_key, cluster.services))
+    for key, service in sorted(zip(keys, cluster.services, strict=True), key=itemgetter(0)):
+        given, before = Given(), state.services.get(key, nothing)
+        fresh = _with_addresses(service, ranges, taken, before, given)
+        fresh = _with_ports(fresh, ranges, taken, before, given)
         if fresh is not service:
-            remembered[_key(service)] = given
-            lucky.append(_key(service))
-            notes.append(
-                f"{_key(service)}: {', '.join(_told(given))} allocated here; a cluster may choose others"
-            )
+            remembered[key] = given
+            lucky.append(key)
+            notes.append(f"{key}: {', '.join(_told(given))} allocated here; a cluster may choose others")
             if lacking := _left_out(service, fresh):
-                notes.append(f"{_key(service)}: no {lacking} address, as no Service CIDR is of {lacking}")
-        done[_key(service)] = fresh
-    services = [done[_key(service)] for service in cluster.services]
+                notes.append(f"{key}: no {lacking} address, as no Service CIDR is of {lacking}")
+        done[key] = fresh
+    services = [done[key] for key in keys]
     return Allocation(
         msgspec.structs.replace(cluster, services=tuple(services)),
         tuple(notes),

@@ -11,7 +11,7 @@ from rulegen.backend import Backend, backend
 from rulegen.cli.objects import by_text, find_service, read_cluster
 from rulegen.cli.options import CLUSTER
 from rulegen.cli.output import note, note_warnings
-from rulegen.collector import paused
+from rulegen.collector import kept, paused
 from rulegen.load import load_configuration, node_facts, proxy_config
 from rulegen.load.sources import Source
 from rulegen.model import FAMILIES, Cluster, Family, Node, ProxyConfig, Service
@@ -39,8 +39,13 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
     proxy_ports: Mapping[str, int] = {}
     found_ports: Mapping[Family, Mapping[str, int]] = {}
 
-    def plan(self, family: Family, service_cidrs: tuple[str, ...] | None = None) -> Plan:
-        return plan(
+    def plan(
+        self,
+        family: Family,
+        service_cidrs: tuple[str, ...] | None = None,
+        focus: tuple[str, str] | None = None,
+    ) -> Plan:
+        planned = plan(
             self.cluster,
             self.node,
             self.config,
@@ -48,7 +53,9 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
             self.version,
             service_cidrs,
             proxy_ports={**self.found_ports.get(family, {}), **self.proxy_ports},
+            focus=focus,
         )
+        return kept(planned)
 
     def primary(self) -> Family:
         """The family of the node's first address."""
@@ -99,7 +106,7 @@ def read(files: Sequence[Source] | None, **options: Any) -> Inputs:
     inputs, notes = assemble(cluster, **about, **options)
     for text in notes:
         note(text)
-    return inputs
+    return kept(inputs)
 
 
 def _proxy_ports(given: Sequence[str]) -> dict[str, int]:
@@ -187,7 +194,7 @@ def assemble(
 def compile_families(inputs: Inputs, families: Sequence[Family]) -> Mapping[Family, Any]:
     """The rulesets of these families."""
     with paused():
-        return {family: inputs.backend.compile_rules(inputs.plan(family)) for family in families}
+        return kept({family: inputs.backend.compile_rules(inputs.plan(family)) for family in families})
 
 
 def without_rules(inputs: Inputs, families: Sequence[Family]) -> list[str]:

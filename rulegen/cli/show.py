@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from rulegen.cli import options
+from rulegen.collector import kept
 
 if TYPE_CHECKING:
     from rulegen.backend import ShownRule
@@ -62,8 +63,8 @@ def _print(inputs: Inputs, service: Service, output: str) -> None:
     data = []
     text: list[str] = []
     for each in inputs.families_of(service):
-        plan = inputs.plan(each).focused(metadata.namespace, metadata.name)
-        ruleset = inputs.backend.compile_rules(plan)
+        plan = inputs.plan(each, focus=(metadata.namespace, metadata.name))
+        ruleset = kept(inputs.backend.compile_rules(plan))
         planned = [
             p for p in plan.ports if (p.port.namespace, p.port.service) == (metadata.namespace, metadata.name)
         ]
@@ -124,7 +125,7 @@ def tree_of(inputs: Inputs, service: Service) -> str:
     text = []
     for family in inputs.families_of(service):
         plan = inputs.plan(family)
-        ruleset = inputs.backend.compile_rules(plan)
+        ruleset = kept(inputs.backend.compile_rules(plan))
         planned = [
             p for p in plan.ports if (p.port.namespace, p.port.service) == (metadata.namespace, metadata.name)
         ]

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeAlias
 import msgspec
 
 from rulegen.load import jsontext, yamltext
+from rulegen.load.kinds import KINDS
 from rulegen.load.places import Place, line_of, yaml_places
 from rulegen.load.problems import Problem
 from rulegen.load.sources import Text
@@ -62,9 +63,12 @@ class JsonItem(msgspec.Struct):
     kind: Any
     api_version: Any
     raw: jsontext.Text
+    decoded: Any = None
     place: Place | None = None
 
     def typed(self, type_: type[Any]) -> Any:
+        if isinstance(self.decoded, type_):
+            return self.decoded
         try:
             return _decoder(type_).decode(self.raw)
         except (msgspec.MsgspecError, RecursionError, UnicodeError):
@@ -113,6 +117,31 @@ def _decoder(type_: type[Any]) -> msgspec.json.Decoder[Any]:
     if decoder is None:
         decoder = _DECODERS[type_] = msgspec.json.Decoder(type_)
     return decoder
+
+
+_HEAD = re.compile(rb'\{\s*"apiVersion"\s*:\s*"([\w./-]+)"\s*,\s*"kind"\s*:\s*"(\w+)"')
+_TYPES = {
+    (version.encode(), kind.name.encode()): kind.type for kind in KINDS.values() for version in kind.versions
+}
+
+
+def _at_a_glance(element: msgspec.Raw) -> Any:
+    """An object decoded at once, where it begins as kubectl prints one of ours; None asks for a closer look.
+
+    A key may come again, and the last one counts: what was decoded has to agree.
+    """
+    head = _HEAD.match(memoryview(element))
+    if head is None:
+        return None
+    version, kind = head.groups()
+    type_ = _TYPES.get((version, kind))
+    if type_ is None:
+        return None
+    try:
+        found = _decoder(type_).decode(element)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError):
+        return None
+    return found if found.kind.encode() == kind and found.api_version.encode() == version else None
 
 
 class Chunk:
@@ -297,7 +326,7 @@ class Reader:
         for number, (line, value, envelope) in enumerate(jsontext.values(content)):
             try:
                 if value[:1] == b"[":
-                    yield from self._json_list(value, msgspec.Raw(value), line + 1, _NO_LIST, 0)
+                    yield from self._json_list(value, jsontext.elements(value), line + 1, _NO_LIST, 0)
                 else:
                     yield from self._json_value(value, line + 1, _NO_LIST, 0, envelope)
             except jsontext.JsonError as error:
@@ -322,26 +351,29 @@ class Reader:
         envelope = envelope or jsontext.envelope(value)
         own = around.of(envelope.kind, envelope.api_version)
         elements = envelope.items
-        if not memoryview(elements).nbytes or not own.is_list or depth == _LISTS_DEEP:
+        if elements is None or not own.is_list or depth == _LISTS_DEEP:
             yield JsonItem(self.file, self.order, line, own.kind, own.api_version, value)
             return
         self.saw_list = True
         whole = value if isinstance(value, bytes) else bytes(memoryview(value))
-        match bytes(memoryview(elements)[:1]):
-            case b"[":
-                yield from self._json_list(whole, elements, line, own.of_elements(), depth + 1)
-            case b"n":
-                return
-            case _:
-                line += whole.count(b"\n", 0, jsontext.start_of(whole, elements))
-                self._report(line, _NO_ITEMS, "items")
+        if isinstance(elements, list):
+            yield from self._json_list(whole, elements, line, own.of_elements(), depth + 1)
+        elif bytes(memoryview(elements)) != b"null":
+            line += whole.count(b"\n", 0, jsontext.start_of(whole, elements))
+            self._report(line, _NO_ITEMS, "items")
 
     def _json_list(
-        self, whole: bytes, elements: msgspec.Raw, line: int, around: _ListType, depth: int
+        self, whole: bytes, elements: list[msgspec.Raw], line: int, around: _ListType, depth: int
     ) -> Iterator[Item]:
         self.saw_list = True
-        for item_line, element in jsontext.items(whole, elements, line):
-            yield from self._json_value(element, item_line, around, depth)
+        for item_line, element in jsontext.with_lines(whole, elements, line):
+            known = _at_a_glance(element)
+            if known is not None:
+                yield JsonItem(
+                    self.file, self.order, item_line, known.kind, known.api_version, element, known
+                )
+            else:
+                yield from self._json_value(element, item_line, around, depth)
 
     def _chunks(self, text: str) -> Iterator[Chunk]:
         """The text between lines that begin with ``---``, as kubectl cuts it.

@@ -15,6 +15,7 @@ from rulegen.load.yamltext import DEEPEST
 Text: TypeAlias = bytes | msgspec.Raw
 
 _TELLING = 4096
+_KEY = b'"items"'
 _SPACE = b" \t\r\n"
 _BETWEEN = re.compile(rb"[\s,]*")
 _BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
@@ -34,15 +35,31 @@ class JsonError(Exception):
 
 
 class Envelope(msgspec.Struct, rename="camel"):
-    """What tells a list of objects from an object, and one object from another."""
+    """What tells a list of objects from an object, and one object from another.
 
+    ``items`` are views into the text: one of whatever it is where it is no list, None where it is not there.
+    """
+
+    kind: Any = None
+    api_version: Any = None
+    items: list[msgspec.Raw] | msgspec.Raw | None = None
+
+
+class _OfList(msgspec.Struct, rename="camel"):
+    kind: Any = None
+    api_version: Any = None
+    items: list[msgspec.Raw] | msgspec.UnsetType = msgspec.UNSET
+
+
+class _OfAny(msgspec.Struct, rename="camel"):
     kind: Any = None
     api_version: Any = None
     items: msgspec.Raw = msgspec.Raw(b"")
 
 
-_ENVELOPE = msgspec.json.Decoder(Envelope)
-_ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
+_OF_LIST = msgspec.json.Decoder(_OfList)
+_OF_ANY = msgspec.json.Decoder(_OfAny)
+_ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def values(text: bytes) -> Iterator[tuple[int, bytes, Envelope | None]]:
@@ -86,24 +103,34 @@ _SKIM = msgspec.json.Decoder(msgspec.Raw)
 
 
 def envelope(value: Text) -> Envelope:
-    """Kind and version of an object. Raises :class:`JsonError`."""
+    """Kind and version of an object, and its elements, in one look. Raises :class:`JsonError`."""
     try:
-        return _ENVELOPE.decode(value)
+        try:
+            whole = _OF_LIST.decode(value)
+        except msgspec.ValidationError:
+            other = _OF_ANY.decode(value)
+            return Envelope(other.kind, other.api_version, other.items)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
+        raise json_error(value, error) from None
+    elements = whole.items
+    return Envelope(whole.kind, whole.api_version, None if elements is msgspec.UNSET else elements)
+
+
+def elements(value: bytes) -> list[msgspec.Raw]:
+    """The elements of a list that is a text of its own. Raises :class:`JsonError`."""
+    try:
+        return _ELEMENTS.decode(value)
     except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
         raise json_error(value, error) from None
 
 
-def items(whole: bytes, elements: msgspec.Raw, line: int) -> Iterator[tuple[int, msgspec.Raw]]:
-    """The elements of a list inside of a text, each with its line; ``line`` is that of the text.
+def with_lines(whole: bytes, found: list[msgspec.Raw], line: int) -> Iterator[tuple[int, msgspec.Raw]]:
+    """The elements of a list, be it the whole text, each with its line; ``line`` is that of the text.
 
-    The elements are views: nothing is copied out of the text. Raises :class:`JsonError`.
+    The elements are views: nothing is copied out of the text.
     """
-    try:
-        found = _ITEMS.decode(elements)
-    except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
-        raise json_error(elements, error) from None
-    position = start_of(whole, elements) + 1
     counted = 0
+    position = 1 if whole.startswith(b"[") else start_of(whole, found[0]) if found else 0
     for element in found:
         between = _BETWEEN.match(whole, position)
         start = between.end() if between else position
@@ -114,8 +141,8 @@ def items(whole: bytes, elements: msgspec.Raw, line: int) -> Iterator[tuple[int,
 
 
 def start_of(whole: bytes, part: msgspec.Raw) -> int:
-    """Where a value that was decoded out of a text stands in it, told by how it begins."""
-    return max(whole.find(bytes(memoryview(part)[:_TELLING])), 0)
+    """Where ``items``, or their first one, stand in the text that they come from, told by how that begins."""
+    return max(whole.find(bytes(memoryview(part)[:_TELLING]), max(whole.find(_KEY), 0)), 0)
 
 
 def check_depth(value: Text) -> None:

@@ -11,13 +11,14 @@ import msgspec
 
 from rulegen.model import FAMILIES, Cluster, Family, Node, ProxyConfig
 from rulegen.plan.addresses import networks_of
-from rulegen.plan.choice import Choice, Topology, choose
-from rulegen.plan.endpoints import HEADLESS_LABEL, Candidate, candidates, slices_by_service
+from rulegen.plan.choice import NOTHING, Choice, Topology, choose
+from rulegen.plan.endpoints import HEADLESS_LABEL, Candidate, candidates, one_of_each, slices_by_service
 from rulegen.plan.machine import Detector, Machine, machine
 from rulegen.plan.ports import ServicePort, service_ports, skip_reason
 from rulegen.versions import DEFAULT_VERSION, Features, check_mode, features
 
 __all__ = [
+    "LARGE_CLUSTER_ENDPOINTS",
     "Candidate",
     "Choice",
     "Detector",
@@ -36,6 +37,10 @@ __all__ = [
 ]
 
 
+LARGE_CLUSTER_ENDPOINTS = 1000
+"""Above this many endpoints kube-proxy leaves comments out of the rules of service chains (iptables mode)."""
+
+
 class PlannedPort(msgspec.Struct, frozen=True, gc=False):
     """A service port, all endpoints found for it (sorted by address), and those chosen."""
 
@@ -44,14 +49,12 @@ class PlannedPort(msgspec.Struct, frozen=True, gc=False):
     choice: Choice
 
 
-def _with_one(planned: PlannedPort) -> PlannedPort:
+def _with_one(choice: Choice) -> Choice:
     """With one endpoint of each policy: what a Service has in chains of others depends on no more."""
-    choice = planned.choice
     cluster, local = choice.cluster[:1], choice.local[:1]
     reachable = [*cluster, *local] if cluster != local else [*cluster]
     reachable.sort(key=lambda candidate: candidate.address)
-    fewer = msgspec.structs.replace(choice, cluster=cluster, local=local, reachable=reachable)
-    return msgspec.structs.replace(planned, choice=fewer)
+    return Choice(cluster, local, reachable, choice.usable, choice.topology)
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -68,19 +71,11 @@ class Plan(msgspec.Struct, frozen=True):
 
     @property
     def endpoint_count(self) -> int:
-        """All endpoints of all service ports, used or not: what kube-proxy measures a cluster's size by."""
-        return sum(len(planned.found) for planned in self.ports)
+        """All endpoints of all service ports, used or not: what kube-proxy measures a cluster's size by.
 
-    def focused(self, namespace: str, service: str) -> Plan:
-        """For who looks at one Service alone: its rules, and the numbers that they have, are the same.
-
-        The chains of all others are cut short, which in a large cluster is most of the work.
+        In a plan with a focus that is more than ``LARGE_CLUSTER_ENDPOINTS`` it may be any such number.
         """
-        ports = [
-            each if (each.port.namespace, each.port.service) == (namespace, service) else _with_one(each)
-            for each in self.ports
-        ]
-        return msgspec.structs.replace(self, ports=ports)
+        return sum(len(planned.found) for planned in self.ports)
 
 
 def plan(
@@ -91,12 +86,15 @@ def plan(
     version: str = DEFAULT_VERSION,
     service_cidrs: tuple[str, ...] | None = None,
     proxy_ports: Mapping[str, int] | None = None,
+    focus: tuple[str, str] | None = None,
 ) -> Plan:
     """Plan one family of one node. The order of the input does not matter.
 
     ``service_cidrs`` are the cluster's Service CIDRs of the family; by default those of its ServiceCIDR
-    objects. Raises ValueError for an unknown family, and for a version without a profile, or one that does
-    not have the mode.
+    objects. ``focus`` is for who looks at one Service (namespace, name) alone: its rules, and the numbers
+    that they have, are the same, but the chains of all others are cut short, which in a large cluster is
+    most of the work. Raises ValueError for an unknown family, and for a version without a profile, or one
+    that does not have the mode.
     """
     if family not in FAMILIES:
         raise ValueError(f"unknown family {family!r}; known: {', '.join(FAMILIES)}")
@@ -110,13 +108,21 @@ def plan(
     slices = slices_by_service(cluster.slices, family)
     node_name, zone = facts.node_name, facts.zone
     planned = []
+    seen = 0
     for port in service_ports(services, family, config.feature_gates, ip_mode=ip_mode):
         pieces = slices.get((port.namespace, port.service))
-        if pieces:
+        if not pieces:
+            planned.append(PlannedPort(port, [], NOTHING))
+            continue
+        aside = focus is not None and focus != (port.namespace, port.service)
+        found = None
+        if aside and seen > LARGE_CLUSTER_ENDPOINTS:
+            found = one_of_each(pieces, port.port_name, port.protocol, node_name)
+        if found is None:
             found = candidates(pieces, port.port_name, port.protocol, node_name, node_hints=known.node_hints)
-        else:
-            found = []
-        planned.append(PlannedPort(port, found, choose(port, found, node_name, zone)))
+        seen += len(found)
+        choice = choose(port, found, node_name, zone)
+        planned.append(PlannedPort(port, found, _with_one(choice) if aside else choice))
     if service_cidrs is None:
         given = sorted({cidr for item in cluster.service_cidrs for cidr in item.spec.cidrs or ()})
         service_cidrs = tuple(map(str, networks_of(given, family)))

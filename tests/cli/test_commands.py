@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 import yaml
 
@@ -18,6 +19,7 @@ from rulegen.iptables import restore
 from rulegen.load.scenario import from_scenario
 from rulegen.plan import plan
 from tests.cli.running import FIXTURES, Rulegen
+from tests.objects import service, slice_of
 from tests.recorded import cases
 
 NGX = str(FIXTURES / "ngx")
@@ -340,13 +342,25 @@ def test_show_raw_prints_whole_lines_of_the_text_form_in_every_mode(rulegen: Rul
 def test_what_one_service_shows_does_not_depend_on_looking_at_it_alone(mode: str) -> None:
     """``show`` cuts the chains of other Services short; rules and numbers of the one are as in the whole."""
     room = backend(mode)
-    for case in list(cases(f"1.37-{mode}"))[::12]:
+    # Services before all others that make a large cluster of every one.
+    first = [service(f"web-{ip[0]}", namespace="aaa", ip=ip) for ip in ("10.96.255.1", "fd00:10:96::ff01")]
+    many = [
+        slice_of(each, [start.format(i // 250, i % 250) for i in range(1001)])
+        for each, start in zip(first, ("10.200.{}.{}", "fd00:200::{}:{}"), strict=True)
+    ]
+    for index, case in enumerate(list(cases(f"1.37-{mode}"))[::12]):
         scenario = from_scenario(case["scenario"])
+        if index % 2:
+            services, slices = (*first, *scenario.cluster.services), (*many, *scenario.cluster.slices)
+            larger = msgspec.structs.replace(scenario.cluster, services=services, slices=slices)
+            scenario = msgspec.structs.replace(scenario, cluster=larger)
         for family in scenario.families:
             whole = plan(scenario.cluster, scenario.node, scenario.config, family)
             ruleset = room.compile_rules(whole)
             for item in whole.ports[::3]:
                 port = item.port
-                alone = room.compile_rules(whole.focused(port.namespace, port.service))
+                focus = (port.namespace, port.service)
+                focused = plan(scenario.cluster, scenario.node, scenario.config, family, focus=focus)
+                alone = room.compile_rules(focused)
                 assert room.show(alone, [port]) == room.show(ruleset, [port])
                 assert room.tree(alone, [port]) == room.tree(ruleset, [port])

@@ -128,6 +128,59 @@ def test_all_problems_of_a_run_are_listed_with_the_line_of_the_field(tmp_path: P
     )
 
 
+OBJECT = '"metadata": {"name": "web"}, "spec": {"clusterIP": "10.96.0.10", "ports": [{"port": 80}]}'
+HEAD = '"apiVersion": "v1", "kind": "Service"'
+
+
+@pytest.mark.parametrize(
+    ("element", "services", "passed_over"),
+    [
+        ("{HEAD, OBJECT}", ["web"], {}),
+        ("{OBJECT, HEAD}", ["web"], {}),
+        # Of equal keys the last one counts, as for kubectl, whatever an object begins with.
+        ('{HEAD, OBJECT, "kind": "Secret"}', [], {"Secret": 1}),
+        ('{HEAD, OBJECT, "apiVersion": "example.com/v1"}', [], {"Service.example.com": 1}),
+        ('{"apiVersion": "v1", "kind": "Secret", OBJECT, "kind": "Service"}', ["web"], {}),
+        ('{HEAD, "kind": "List", "items": [{HEAD, OBJECT}]}', ["web"], {}),
+        ('{"apiVersion": "v1", "kind": "Serv\\u0069ce", OBJECT}', ["web"], {}),
+    ],
+)
+def test_an_element_of_a_list_is_what_it_says_wherever_it_says_it(
+    element: str, services: list[str], passed_over: dict[str, int]
+) -> None:
+    text = '{"apiVersion": "v1", "items": [ELEMENT], "kind": "List"}'.replace("ELEMENT", element)
+    loaded = load(io.StringIO(text.replace("HEAD", HEAD).replace("OBJECT", OBJECT)))
+    assert [each.metadata.name for each in loaded.cluster.services] == services
+    assert loaded.passed_over == passed_over
+
+
+@pytest.mark.parametrize(
+    ("items", "line", "message"),
+    [
+        ("null", None, ""),
+        ("3", 3, "Invalid value: must be a list of objects"),
+        ("[\n3]", 4, "no Kubernetes object"),
+        ('[\n{HEAD, "metadata": {"name": 3}}]', 4, "cannot unmarshal number"),
+        ("[\n{HEAD, OBJECT},\n\n{}]", 6, "kind: Required value"),
+    ],
+)
+def test_elements_that_cannot_be_used_are_told_with_their_lines(
+    items: str, line: int | None, message: str
+) -> None:
+    # The text of the first element stands before the list as well: lines are counted from the list on.
+    text = (
+        '{"metadata": {"continue": "3"},\n"count": 3,\n"items": ITEMS,\n"apiVersion": "v1", "kind": "List"}'
+    )
+    text = text.replace("ITEMS", items).replace("HEAD", HEAD).replace("OBJECT", OBJECT)
+    if line is None:
+        assert load(io.StringIO(text)).cluster.services == ()
+        return
+    with pytest.raises(LoadError) as failure:
+        load(io.StringIO(text))
+    assert failure.value.problems[0].line == line
+    assert message in str(failure.value)
+
+
 @pytest.mark.parametrize(
     ("before", "between", "after", "lines"),
     [
