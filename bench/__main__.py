@@ -1,7 +1,8 @@
 """``make bench``: figures of rulegen beside its peers, from the same run.
 
 Every measure runs several times in a process of its own; the table shows medians with minimum and maximum.
-The peer is kube-proxy itself, timed by the recorder (``conformance/``) where it has been built.
+The peer is kube-proxy itself, timed by the recorder (``conformance/``) where it has been built. All sizes
+take about twenty minutes, 10000x10 alone two; nothing else should run meanwhile.
 """
 
 from __future__ import annotations
@@ -12,11 +13,10 @@ import statistics
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 from bench import clusters
+from bench.figures import Figures, destination, interruptible, target
 from bench.growth import exponent, plot
-from bench.machine import write
 
 ROOT = Path(__file__).resolve().parent.parent
 MODES = ("iptables", "ipvs", "nftables")
@@ -31,13 +31,14 @@ LONGEST = 600
 class Report:
     """Figures as they come: a row of the table each, and all of them for JSON and the plot."""
 
-    def __init__(self) -> None:
-        self.results: list[dict[str, Any]] = []
+    def __init__(self, path: Path | None) -> None:
+        self.figures = Figures(path)
+        self.results = self.figures.results
         self.failed: list[str] = []
         print(f"{'':<44}{'size':>14}{'median ms':>12}{'min-max ms':>18}{'peak MB':>10}")
 
     def add(self, name: str, size: tuple[int, int], seconds: list[float], peak: float | None = None) -> None:
-        self.results.append(
+        self.figures.add(
             {"name": name, "services": size[0], "endpoints": size[1], "seconds": seconds, "peakMB": peak}
         )
         median, low, high = (1000 * f(seconds) for f in (statistics.median, min, max))
@@ -55,7 +56,8 @@ class Report:
     def median(self, name: str, size: tuple[int, int]) -> float | None:
         for result in self.results:
             if (result["name"], result["services"], result["endpoints"]) == (name, *size):
-                return statistics.median(result["seconds"])
+                found: float = statistics.median(result["seconds"])
+                return found
         return None
 
     def peak(self, name: str, size: tuple[int, int]) -> float | None:
@@ -175,8 +177,7 @@ def targets(report: Report, size: tuple[int, int]) -> None:
 
     def told(text: str, value: float | None, limit: float) -> None:
         if value is not None:
-            verdict = "met" if value <= limit else "NOT met"
-            print(f"    target {verdict}: {text}: {value:.3g} (at most {limit:g})", flush=True)
+            target(text, value, limit)
 
     def of(ours: str, theirs: str) -> float | None:
         a, b = median(ours, size), median(theirs, size)
@@ -200,7 +201,7 @@ def targets(report: Report, size: tuple[int, int]) -> None:
 
 
 def _sizes(text: str) -> list[tuple[int, int]]:
-    return [clusters.size(each) for each in text.split(",")]
+    return list(dict.fromkeys(clusters.size(each) for each in text.split(",")))
 
 
 def _modes(text: str) -> list[str]:
@@ -208,21 +209,35 @@ def _modes(text: str) -> list[str]:
     for mode in modes:
         if mode not in MODES:
             raise argparse.ArgumentTypeError(f"{mode!r} is no mode: {', '.join(MODES)}")
-    return modes
+    return list(dict.fromkeys(modes))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sizes", default=SIZES, type=_sizes, help="SERVICESxENDPOINTS, comma-separated")
+    about = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser("python -m bench", description=__doc__, formatter_class=about)
+    sizes = f"SERVICESxENDPOINTS, comma-separated (default: {SIZES})"
+    parser.add_argument("--sizes", default=SIZES, type=_sizes, help=sizes)
     parser.add_argument("--quick", action="store_true", help="only growth at sizes other than 10000x10")
-    parser.add_argument("--modes", default=",".join(MODES), type=_modes, help="comma-separated")
-    parser.add_argument("--json", type=Path, help="write all figures to this file")
-    parser.add_argument("--plot", type=Path, help="write a plot of growth to this SVG file")
+    modes = f"comma-separated (default: {','.join(MODES)})"
+    parser.add_argument("--modes", default=",".join(MODES), type=_modes, help=modes)
+    parser.add_argument("--json", type=destination, help="write all figures to this file, as they come")
+    parser.add_argument("--plot", type=destination, help="write a plot of growth to this SVG file")
     options = parser.parse_args()
-    sizes, modes = options.sizes, options.modes
-    report = Report()
+    report = Report(options.json)
+    with interruptible():
+        run(report, options.sizes, options.modes, quick=options.quick)
+        report.figures.end()
+    if options.plot:
+        options.plot.write_text(plot(report.results), encoding="utf-8")
+    if report.failed:
+        print(f"not measured: {', '.join(report.failed)}", file=sys.stderr)
+        sys.exit(1)
+
+
+def run(report: Report, sizes: list[tuple[int, int]], modes: list[str], *, quick: bool) -> None:
+    """All measures, then how cost grows and whether targets are met."""
     for each in sizes:
-        if each == FULL or len(sizes) == 1 or not options.quick:
+        if each == FULL or len(sizes) == 1 or not quick:
             everything(report, each, modes)
         else:
             growing(report, each, modes)
@@ -237,13 +252,6 @@ def main() -> None:
                 print(f"    {name}: grows as services^{found:.2f}")
     if FULL in sizes:
         targets(report, FULL)
-    if options.json:
-        write(options.json, report.results)
-    if options.plot:
-        options.plot.write_text(plot(report.results), encoding="utf-8")
-    if report.failed:
-        print(f"not measured: {', '.join(report.failed)}", file=sys.stderr)
-        sys.exit(1)
 
 
 if __name__ == "__main__":

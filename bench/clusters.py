@@ -94,9 +94,9 @@ def listing(services: int, endpoints: int) -> bytes:
     """The same objects as ``kubectl get services,endpointslices -A -o json`` prints them of a cluster."""
     objects = cluster(services, endpoints)
     # Kind and version are defaults of the types, which encoding leaves out.
+    both: list[Service | EndpointSlice] = [*objects.services, *objects.slices]
     items: list[dict[str, Any]] = [
-        {"apiVersion": item.api_version, "kind": item.kind, **msgspec.to_builtins(item)}
-        for item in (*objects.services, *objects.slices)
+        {"apiVersion": item.api_version, "kind": item.kind, **msgspec.to_builtins(item)} for item in both
     ]
     for number, item in enumerate(items):
         _as_stored(item, number)

@@ -18,11 +18,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from functools import partial
 
 from bench import clusters
-from bench.machine import write
+from bench.figures import Figures, destination, interruptible, positive, target
 from rulegen.collector import paused
 from rulegen.iptables import compile_rules
 from rulegen.iptables.parse import parse
@@ -73,22 +72,29 @@ def peers(text: str) -> Iterator[tuple[str, list[float]]]:
 
         for variant in ("nft", "legacy"):
             tool = f"iptables-{variant}-restore"
-            yield f"{tool} --test", timed(lambda tool=tool: run(tool, "--test", given=text), 1)
+            yield f"{tool} --test", timed(partial(run, tool, "--test", given=text), 1)
         run("iptables-legacy-restore", given=text)
         yield "iptables-legacy-save", timed(lambda: run("iptables-legacy-save"), 3)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--lines", type=int, default=FULL)
-    parser.add_argument("--json", type=Path, help="write all figures to this file")
+    about = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser("python -m bench.dumps", description=__doc__, formatter_class=about)
+    parser.add_argument("--lines", type=positive, default=FULL, help=f"about so many rules (default: {FULL})")
+    parser.add_argument("--json", type=destination, help="write all figures to this file, as they come")
     options = parser.parse_args()
-    text = dump(options.lines)
+    if options.lines < LINES_OF_A_SERVICE:
+        parser.error(f"argument --lines: one Service has {LINES_OF_A_SERVICE}")
+    with interruptible():
+        run(options.lines, Figures(options.json))
+
+
+def run(lines: int, figures: Figures) -> None:
+    text = dump(lines)
     count = text.count("\n")
-    results: list[dict[str, Any]] = []
 
     def report(name: str, seconds: list[float]) -> None:
-        results.append({"name": name, "lines": count, "seconds": seconds})
+        figures.add({"name": name, "lines": count, "seconds": seconds})
         spread = f"{min(seconds) * 1000:.0f}-{max(seconds) * 1000:.0f}"
         print(f"{name:<34}{count:>8} lines{statistics.median(seconds) * 1000:>12.0f}{spread:>16}", flush=True)
 
@@ -97,14 +103,12 @@ def main() -> None:
     if os.geteuid() == 0 and shutil.which("iptables-nft-restore"):
         for name, seconds in peers(text):
             report(name, seconds)
-            if name == "iptables-nft-restore --test" and options.lines == FULL:
-                ratio = statistics.median(results[0]["seconds"]) / statistics.median(seconds)
-                verdict = "met" if ratio <= 0.1 else "NOT met"
-                print(f"    target {verdict}: parse of {name}: {ratio:.3f} (at most 0.1)", flush=True)
+            if name == "iptables-nft-restore --test" and lines == FULL:
+                ours = statistics.median(figures.results[0]["seconds"])
+                target(f"parse of {name}", ours / statistics.median(seconds), 0.1)
     else:
         print("the kernel's tools: not root, or not installed")
-    if options.json:
-        write(options.json, results)
+    figures.end()
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ def points(results: Sequence[dict[str, Any]], name: str) -> list[tuple[float, fl
 def exponent(results: Sequence[dict[str, Any]], name: str) -> float | None:
     """k of a least-squares fit cost = c * services^k; None with fewer than three sizes."""
     logs = [(math.log(x), math.log(y)) for x, y in points(results, name)]
-    if len(logs) < 3:
+    if len({x for x, _ in logs}) < 3:
         return None
     return statistics.linear_regression([x for x, _ in logs], [y for _, y in logs]).slope
 

@@ -12,20 +12,19 @@ import os
 import statistics
 import subprocess
 import time
-from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from bench import clusters
 from bench.dumps import namespace
-from bench.machine import write
+from bench.figures import Figures, destination, interruptible, positive, target
 from rulegen.collector import paused
 from rulegen.compiler import Compiler
 from rulegen.iptables import Ruleset
 from rulegen.iptables.ruleset import PortKey
 from rulegen.iptables.text import restore, restore_with_jumps
 
+VARIANTS = ("nft", "legacy")
 OURS, PARTIAL, WHOLE = "rulegen's transaction", "kube-proxy's partial text", "the whole text"
 
 
@@ -65,49 +64,53 @@ def timed(tool: list[str], text: str, limit: float) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--size", default="10000x10", type=clusters.size, help="SERVICESxENDPOINTS, from 8x1")
-    parser.add_argument("--variants", default="nft,legacy", choices=("nft,legacy", "nft", "legacy"))
-    parser.add_argument("--runs", type=int, default=2, help="there and back, for each way")
-    parser.add_argument("--limit", type=float, default=60, help="seconds after which a way is given up")
-    parser.add_argument("--json", type=Path, help="write all figures to this file")
+    about = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser("python -m bench.kernel", description=__doc__, formatter_class=about)
+    size = "SERVICESxENDPOINTS, from 8x1 (default: 10000x10)"
+    parser.add_argument("--size", default="10000x10", type=clusters.size, help=size)
+    both = ",".join(VARIANTS)
+    parser.add_argument("--variants", default=both, choices=(both, *VARIANTS), help=f"(default: {both})")
+    parser.add_argument("--runs", type=positive, default=2, help="there and back, for each way (default: 2)")
+    limit = "seconds after which a way is given up (default: 60)"
+    parser.add_argument("--limit", type=positive, default=60, help=limit)
+    parser.add_argument("--json", type=destination, help="write all figures to this file, as they come")
     options = parser.parse_args()
     if os.geteuid() != 0:
         print("the kernel's side of a change: needs root")
         return
     if options.size[0] < 8:
         parser.error("the eighth Service is changed: there have to be that many")
-    whole, found = ways(*options.size)
-    size = "x".join(map(str, options.size))
-    results: list[dict[str, Any]] = []
-    print(f"{'one endpoint of ' + size:<44}{'bytes':>12}{'median ms':>12}{'min-max ms':>18}")
-    for variant in options.variants.split(","):
+    with interruptible():
+        run(options.size, options.variants.split(","), options.runs, options.limit, Figures(options.json))
+
+
+def run(size: tuple[int, int], variants: list[str], runs: int, limit: float, figures: Figures) -> None:
+    """Measure each way of changing one endpoint in namespaces of these variants."""
+    whole, found = ways(*size)
+    label = "x".join(map(str, size))
+    print(f"{'one endpoint of ' + label:<44}{'bytes':>12}{'median ms':>12}{'min-max ms':>18}")
+    for variant in variants:
         with namespace() as inside:
             # The namespace is empty; with --noflush iptables-nft takes quadratic time for many new chains.
             fill = [*inside, f"iptables-{variant}-restore"]
-            if timed(fill, whole, options.limit) >= options.limit:
-                print(f"{variant}: filling the namespace was given up after {options.limit:g} s")
+            if timed(fill, whole, limit) >= limit:
+                print(f"{variant}: filling the namespace was given up after {limit:g} s")
                 continue
             tool = [*fill, "--noflush"]
             for way, texts in found.items():
                 # Where a way is given up, iptables-nft goes with the namespace; nothing was committed.
-                taken = texts[:1] if way == WHOLE else texts * options.runs
-                seconds = [timed(tool, text, options.limit) for text in taken]
-                length = len(texts[0])
-                results.append(
-                    {"name": f"{variant}: {way}", "size": size, "bytes": length, "seconds": seconds}
-                )
+                taken = texts[:1] if way == WHOLE else texts * runs
+                seconds = [timed(tool, text, limit) for text in taken]
+                length = max(map(len, texts))
+                figures.add({"name": f"{variant}: {way}", "size": label, "bytes": length, "seconds": seconds})
                 spread = f"{min(seconds) * 1000:.0f}-{max(seconds) * 1000:.0f}"
                 median = statistics.median(seconds) * 1000
-                given_up = "  (given up)" if max(seconds) >= options.limit else ""
+                given_up = "  (given up)" if max(seconds) >= limit else ""
                 print(
                     f"{variant + ': ' + way:<44}{length:>12}{median:>12.0f}{spread:>18}{given_up}", flush=True
                 )
-    largest = max(len(text) for text in found[OURS])
-    verdict = "met" if largest <= 2048 else "NOT met"
-    print(f"    target {verdict}: bytes of a transaction: {largest} (at most 2048)")
-    if options.json:
-        write(options.json, results)
+    target("bytes of a transaction", max(map(len, found[OURS])), 2048)
+    figures.end()
 
 
 if __name__ == "__main__":

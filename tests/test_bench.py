@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import msgspec
 import pytest
 
 from bench import clusters, kernel
+from bench.figures import Figures
 from bench.growth import exponent, plot
 from bench.measures import COMMANDS, MEASURES
 from rulegen.fake import Iptables
 from rulegen.load import load
+
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.mark.parametrize("name", sorted(MEASURES))
@@ -45,6 +53,41 @@ def test_each_way_of_changing_one_endpoint_leads_to_the_same_rules() -> None:
         assert _of_services(tables) == before != states[-1]
     assert len(states) == 3
     assert states[0] == states[1] == states[2]
+
+
+def _bench(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", module, *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments", "message"),
+    [
+        ("bench", ["--sizes", "10"], "'10' is no size: SERVICESxENDPOINTS, such as 1000x10"),
+        ("bench", ["--modes", "ipvs,nft"], "'nft' is no mode: iptables, ipvs, nftables"),
+        ("bench", ["--json", "nowhere/results.json"], "nowhere/results.json cannot be written"),
+        ("bench", ["--plot", "bench"], "bench cannot be written"),
+        ("bench.kernel", ["--runs", "0"], "'0' is no number from 1"),
+        ("bench.kernel", ["--limit", "0"], "'0' is no number from 1"),
+        ("bench.dumps", ["--lines", "9"], "one Service has 43"),
+        ("bench.measures", ["nothing", "10", "10"], "invalid choice: 'nothing'"),
+    ],
+)
+def test_what_cannot_be_measured_is_said_at_once(module: str, arguments: list[str], message: str) -> None:
+    done = _bench(module, *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr and "Traceback" not in done.stderr
+
+
+def test_figures_are_kept_as_they_come(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    figures = Figures(path)
+    assert json.loads(path.read_text())["complete"] is False
+    figures.add({"name": "one", "seconds": [1.0]})
+    found = json.loads(path.read_text())
+    assert found["complete"] is False and [each["name"] for each in found["results"]] == ["one"]
+    figures.end()
+    assert json.loads(path.read_text())["complete"] is True
 
 
 def _of_services(tables: Iptables) -> list[str]:

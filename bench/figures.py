@@ -1,0 +1,79 @@
+"""Where figures go: a file beside the facts of the machine, and what they were meant to be."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from argparse import ArgumentTypeError
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+
+def machine() -> dict[str, Any]:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((line.partition(":")[2].strip() for line in lines if "model name" in line), "")
+    return {
+        "cpu": model or platform.processor(),
+        "cores": os.cpu_count(),
+        "memoryMB": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20,
+        "python": platform.python_version(),
+        "kernel": platform.release(),
+        "date": datetime.now(UTC).date().isoformat(),
+    }
+
+
+class Figures:
+    """Results as they come. A run that does not come to its end leaves what it has found so far."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self.results: list[dict[str, Any]] = []
+        self._write(complete=False)
+
+    def add(self, result: dict[str, Any]) -> None:
+        self.results.append(result)
+        self._write(complete=False)
+
+    def end(self) -> None:
+        self._write(complete=True)
+
+    def _write(self, *, complete: bool) -> None:
+        if self.path is not None:
+            text = json.dumps({"machine": machine(), "complete": complete, "results": self.results}, indent=2)
+            self.path.write_text(text + "\n", encoding="utf-8")
+
+
+def target(text: str, value: float, limit: float) -> None:
+    """Say whether a figure is what it was meant to be."""
+    verdict = "met" if value <= limit else "NOT met"
+    print(f"    target {verdict}: {text}: {value:.4g} (at most {limit:g})", flush=True)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """An interrupt ends a run, and what was found by then is kept."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("interrupted: figures that were found are kept", file=sys.stderr)
+        sys.exit(130)
+
+
+def destination(text: str) -> Path:
+    """A file that can be written, said before minutes of work: for argparse."""
+    path = Path(text)
+    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise ArgumentTypeError(f"{text} cannot be written")
+    return path
+
+
+def positive(text: str) -> int:
+    """For argparse."""
+    if not text.isdecimal() or not int(text):
+        raise ArgumentTypeError(f"{text!r} is no number from 1")
+    return int(text)
