@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from rulegen.iptables.dump import BUILTIN, Dump, Table
 from rulegen.iptables.rule import read
-from rulegen.trace import matches, targets
+from rulegen.trace import matches, questions, targets
 from rulegen.trace.facts import Facts
 from rulegen.trace.packet import Packet, number
 from rulegen.trace.walk import Acted, Operation, Rule, TraceError, Walk
@@ -82,15 +82,15 @@ class IptablesTable:
         for name, given in parts.fields.items():
             match name:
                 case "-s":
-                    found.append(matches.source(given, family))
+                    found.append(questions.source(given, family))
                 case "-d":
-                    found.append(matches.destination(given, family))
+                    found.append(questions.destination(given, family))
                 case "-i" | "-o":
-                    found.append(matches.device(given, incoming=name == "-i"))
+                    found.append(questions.device(given, incoming=name == "-i"))
                 case "-p":
-                    found.append(matches.protocol(given))
+                    found.append(questions.protocol(given))
                 case "-f":
-                    found.append(matches.fragment(given))
+                    found.append(questions.fragment(given))
         for part in parts.matches:
             found += matches.operations(part, self._facts)
         target = parts.target

@@ -7,145 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 from rulegen.iptables.rule import Given, Part
 from rulegen.iptables.values import number as numeric
-from rulegen.model import Family
 from rulegen.trace.facts import Facts
-from rulegen.trace.ipsets import ANY_PROTOCOL, Ipset
-from rulegen.trace.packet import BITS, EPHEMERAL, NUMBERS, PORTED, Packet, number
+from rulegen.trace.packet import BITS, NUMBERS, number
+from rulegen.trace.questions import address_ranges, chance, in_ports, negate, unknown
+from rulegen.trace.set_match import in_set
 from rulegen.trace.walk import Doubt, Operation, Walk
 
 Maker: TypeAlias = Callable[[Part, Facts], list[Operation]]
 
 
-def unknown(text: str) -> Operation:
-    """A match that nothing here can decide."""
-    return lambda walk: Doubt(text)
-
-
-def chance(probability: Fraction, text: str) -> Operation:
-    doubt = Doubt(text, probability)
-    if probability >= 1:
-        return lambda walk: True
-    if probability <= 0:
-        return lambda walk: False
-    return lambda walk: doubt
-
-
-def negate(negated: bool, operation: Operation) -> Operation:
-    """The opposite of a match."""
-    if not negated:
-        return operation
-
-    def opposite(walk: Walk) -> bool | Doubt:
-        result = operation(walk)
-        return result.opposite() if isinstance(result, Doubt) else not result
-
-    return opposite
-
-
-def address_ranges(text: str, family: Family) -> list[tuple[int, int]]:
-    """Value and mask of each of the networks in ``A/LENGTH,B/MASK``."""
-    bits = BITS[family]
-    found = []
-    for part in text.split(","):
-        ip, _, length = part.partition("/")
-        if not length:
-            mask = (1 << bits) - 1
-        elif length.isdecimal():
-            mask = (1 << bits) - 1 ^ (1 << bits - int(length)) - 1
-        else:
-            mask = number(length)
-        found.append((number(ip) & mask, mask))
-    return found
-
-
-def source(given: Given, family: Family) -> Operation:
-    ranges = address_ranges(given.value, family)
-    wanted = not given.negated
-    if len(ranges) == 1:
-        value, mask = ranges[0]
-        return lambda walk: (walk.packet.source & mask == value) is wanted
-    return lambda walk: any(walk.packet.source & m == v for v, m in ranges) is wanted
-
-
-def destination(given: Given, family: Family) -> Operation:
-    ranges = address_ranges(given.value, family)
-    wanted = not given.negated
-    if len(ranges) == 1:
-        value, mask = ranges[0]
-        return lambda walk: (walk.packet.destination & mask == value) is wanted
-    return lambda walk: any(walk.packet.destination & m == v for v, m in ranges) is wanted
-
-
-def protocol(given: Given) -> Operation:
-    wanted = not given.negated
-    known = NUMBERS.get(given.value)
-    if known is None:
-        if not given.value.isdecimal():
-            return unknown(given.text)
-        known = int(given.value)
-    return lambda walk: (walk.packet.protocol == known) is wanted
-
-
-def device(given: Given, *, incoming: bool) -> Operation:
-    """``-i`` and ``-o``: a name, or with ``+`` at its end what names begin with."""
-    prefix = given.value.endswith("+")
-    name = given.value.removesuffix("+") if prefix else given.value
-    wanted = not given.negated
-    text = given.text.removeprefix("! ")
-
-    def match(walk: Walk) -> bool | Doubt:
-        found = walk.entry if incoming else walk.exit
-        if found is None:
-            return Doubt(text, lasting=True, negated=not wanted)
-        return (found.startswith(name) if prefix else found == name) is wanted
-
-    return match
-
-
-def fragment(given: Given) -> Operation:
-    return lambda walk: given.negated
-
-
-# --- extensions
-
-
 def _comment(part: Part, facts: Facts) -> list[Operation]:
     return []
-
-
-def in_ports(text: str, *, of_source: bool) -> Callable[[Walk], bool | Doubt]:
-    """A port, a range ``A:B``, or several of them with commas."""
-    spans = []
-    for piece in text.split(","):
-        first, colon, last = piece.partition(":")
-        spans.append((int(first or 0), int(last or 65535) if colon else int(first)))
-
-    def match(walk: Walk) -> bool | Doubt:
-        packet = walk.packet
-        if packet.protocol not in PORTED:
-            return False
-        if not of_source:
-            port = packet.port or 0
-            return any(first <= port <= last for first, last in spans)
-        if packet.source_port is not None:
-            return any(first <= packet.source_port <= last for first, last in spans)
-        return port_doubt(spans, text)
-
-    return match
-
-
-def port_doubt(spans: Sequence[tuple[int, int]], text: str) -> bool | Doubt:
-    """What can be said of a port that the client's kernel picks among the ephemeral ones."""
-    low, high = EPHEMERAL
-    if all(last < low or first > high for first, last in spans):
-        return False
-    if any(first <= low and high <= last for first, last in spans):
-        return True
-    return Doubt(f"the client's own port in {text}", lasting=True)
 
 
 def _tcp(part: Part, facts: Facts) -> list[Operation]:
@@ -390,60 +266,6 @@ def _set(part: Part, facts: Facts) -> list[Operation]:
         else:
             operations.append(unknown(given.text))
     return operations
-
-
-def in_set(name: str, directions: str, facts: Facts) -> Operation:
-    """Whether the packet's ``src`` or ``dst``, one for each part of the set's entries, are in a set."""
-    doubt = Doubt(f"set {name} {directions} (no listing has that set)", lasting=True)
-    if facts.sets is None or name not in facts.sets:
-        return lambda walk: doubt
-    found, sides = facts.sets[name], directions.split(",")
-
-    def match(walk: Walk) -> bool | Doubt:
-        held = _holds(found, sides, walk, facts.sets or {})
-        return Doubt(f"set {name} {directions}", lasting=True) if held is None else held
-
-    return match
-
-
-def _holds(found: Ipset, sides: Sequence[str], walk: Walk, sets: Mapping[str, Ipset]) -> bool | None:
-    if found.kinds == ("set",):
-        results = [_holds(sets[name], sides, walk, sets) for name in found.members if name in sets]
-        if any(results):
-            return True
-        return None if None in results or len(results) < len(found.members) else False
-    packet = walk.packet
-    asked: list[object] = []
-    if found.family != packet.family and found.kinds != ("port",):
-        return False
-    for kind, side in zip(found.kinds, sides, strict=False):
-        of_source = side == "src"
-        if kind in ("ip", "net"):
-            asked.append(packet.source if of_source else packet.destination)
-        elif kind == "port":
-            port = _port_in_set(packet, of_source=of_source)
-            if port is False or (not found.has_protocols and packet.protocol not in (6, 17)):
-                return False
-            protocol_in_set = packet.protocol if found.has_protocols else ANY_PROTOCOL
-            asked.append(None if port is None else (protocol_in_set, port))
-        elif kind == "iface":
-            asked.append(walk.entry if of_source else walk.exit)
-        elif kind == "mark":
-            asked.append(packet.mark)
-        else:
-            asked.append(None)
-    if len(asked) < len(found.kinds):
-        return False
-    return found.holds(asked)
-
-
-def _port_in_set(packet: Packet, *, of_source: bool) -> int | Literal[False] | None:
-    """The port that sets see: of a ping its type and code; None where not known, False where none."""
-    if packet.protocol in (1, 58):
-        return 8 << 8 if packet.protocol == 1 else 128 << 8
-    if packet.protocol not in PORTED:
-        return False
-    return packet.source_port if of_source else packet.port
 
 
 def _physdev(part: Part, facts: Facts) -> list[Operation]:

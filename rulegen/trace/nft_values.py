@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from rulegen.trace.facts import Facts
-from rulegen.trace.matches import port_doubt
 from rulegen.trace.nft_statements import UnknownError
 from rulegen.trace.packet import NUMBERS, PORTED, number
+from rulegen.trace.questions import port_doubt
 from rulegen.trace.walk import Doubt, Walk
 
 Answer: TypeAlias = "int | str | Doubt | Spread | None"

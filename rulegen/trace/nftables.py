@@ -10,21 +10,32 @@ from rulegen.model import Family
 from rulegen.trace import nft_statements, translate
 from rulegen.trace.facts import Facts
 from rulegen.trace.nft_lookup import Lookup
+from rulegen.trace.nft_operations import (
+    any_of,
+    chance,
+    compare,
+    doubtful,
+    in_lookup,
+    mapped,
+    numbers,
+    port_range,
+    reject,
+    unknown_words,
+    untracked,
+    verdict,
+)
 from rulegen.trace.nft_statements import Statement, UnknownError
 from rulegen.trace.nft_text import Container, RuleForm, Table
 from rulegen.trace.nft_values import BITMASKS, Answer, Selector, Spread, holds, selector, span
 from rulegen.trace.packet import Packet, shown
 from rulegen.trace.stages import Base
 from rulegen.trace.walk import (
-    ACCEPT,
-    RETURN,
     Acted,
     Doubt,
     Operation,
     Result,
     Rule,
     Step,
-    Verdict,
     Walk,
     follow,
 )
@@ -105,14 +116,14 @@ class NftTable:
             if kind in ("counter", "log", "comment"):
                 continue
             if kind in ("limit", "quota"):
-                found.append(_doubtful(_text_of(kind, told)))
+                found.append(doubtful(_text_of(kind, told)))
                 continue
             try:
                 acts = acts or kind not in ("match",)
                 found += self._operation(kind, told)
             except UnknownError:
                 followed = index + 1 < len(statements)
-                found += _unknown(_text_of(kind, told), ends=not followed)
+                found += unknown_words(_text_of(kind, told), ends=not followed)
                 acts = True
         if not acts:
             rule.harmless = True
@@ -133,17 +144,17 @@ class NftTable:
             case "accept" | "drop" | "return" | "continue" | "jump" | "goto":
                 return verdict(kind, told)
             case "reject":
-                return _reject(told, self._facts)
+                return reject(told, self._facts)
             case "masquerade":
                 return translate.masquerade(self._facts)
             case "redirect":
-                return translate.redirect(self._facts, _port_range((told or {}).get("port")))
+                return translate.redirect(self._facts, port_range((told or {}).get("port")))
             case "mangle":
                 return self._mangle(told)
             case "set":
                 return self._update(told)
             case "notrack":
-                return _untracked
+                return untracked
             case "queue":
                 return lambda walk: Acted(
                     "queue", walk.finish("unknown", "handed to a program on the node, which decides")
@@ -162,18 +173,18 @@ class NftTable:
         selectors = self._selectors(told["left"])
         operator, right = told["op"], told["right"]
         if operator in ("<", ">", "<=", ">="):
-            return _compare(operator, selectors[0], right)
+            return compare(operator, selectors[0], right)
         wanted = operator != "!="
         if isinstance(right, str) and right.startswith("@"):
             return self._in_named(selectors, right[1:], wanted=wanted)
         if isinstance(right, dict) and "set" in right:
-            return _in(
+            return in_lookup(
                 Lookup([each.type for each in selectors], [(key, None) for key in right["set"]]),
                 selectors,
                 wanted,
             )
         if isinstance(right, dict) and "concat" in right:
-            return _in(Lookup([each.type for each in selectors], [(right, None)]), selectors, wanted)
+            return in_lookup(Lookup([each.type for each in selectors], [(right, None)]), selectors, wanted)
         kind = selectors[0].type
         constants = [span(each, kind) for each in (right if isinstance(right, list) else [right])]
         any_bit = kind in BITMASKS and operator == "in"
@@ -187,8 +198,8 @@ class NftTable:
                     for value in range(answer.offset, answer.offset + answer.mod)
                 )
                 share = Fraction(inside, answer.mod)
-                return _chance(share if wanted else 1 - share, "numgen")
-            return _any([holds(answer, each, kind, any_bit=any_bit) for each in constants], answer, wanted)
+                return chance(share if wanted else 1 - share, "numgen")
+            return any_of([holds(answer, each, kind, any_bit=any_bit) for each in constants], answer, wanted)
 
         return match
 
@@ -198,7 +209,7 @@ class NftTable:
             raise UnknownError(f"@{name}")
         lookup = self._lookup(container, selectors)
         if not container.dynamic:
-            return _in(lookup, selectors, wanted)
+            return in_lookup(lookup, selectors, wanted)
         seen = self._facts.recent.get(name, frozenset())
 
         def match(walk: Walk) -> bool | Doubt:
@@ -210,7 +221,7 @@ class NftTable:
                 and (first in seen or (name, first) in walk.noted)
             ):
                 return wanted
-            return _any([lookup.find(answers)[0]], first, wanted)
+            return any_of([lookup.find(answers)[0]], first, wanted)
 
         return match
 
@@ -248,7 +259,7 @@ class NftTable:
                 operation = made[id(data)] = verdict(kind, target)
             return operation
 
-        return _mapped(selectors, lookup, to)
+        return mapped(selectors, lookup, to)
 
     def _translation(self, kind: str, told: Mapping[str, Any] | None) -> list[Operation]:
         told = told or {}
@@ -256,7 +267,7 @@ class NftTable:
         if isinstance(address, dict) and "map" in address:
             selectors = self._selectors(address["map"]["key"])
             lookup = self._data(address["map"]["data"], selectors)
-            return _mapped(selectors, lookup, lambda data: self._to(kind, data, port))
+            return mapped(selectors, lookup, lambda data: self._to(kind, data, port))
         return [self._to(kind, address, port)]
 
     def _to(self, kind: str, address: Any, port: Any) -> Operation:
@@ -265,12 +276,12 @@ class NftTable:
         version = "ipv4_addr" if self._facts.host.family == "IPv4" else "ipv6_addr"
         found: list[int] = []
         if address is not None:
-            first, last = _numbers(address, version)
+            first, last = numbers(address, version)
             if last - first > 64:
                 raise UnknownError(f"{kind} to more than 64 addresses")
             found = list(range(first, last + 1))
         if kind == "dnat":
-            return translate.to_one_of(found, _port_range(port))
+            return translate.to_one_of(found, port_range(port))
         if len(found) != 1:
             raise UnknownError("snat to several addresses")
         return translate.to_source(found[0], port if isinstance(port, int) else None)
@@ -326,113 +337,6 @@ class NftTable:
         return act
 
 
-def verdict(kind: str, told: Any) -> Operation:
-    """``accept``, ``drop``, ``jump`` and the like."""
-    match kind:
-        case "accept":
-            return lambda walk: _ACCEPTED
-        case "return":
-            return lambda walk: _RETURNED
-        case "continue":
-            return lambda walk: True
-        case "drop":
-            return lambda walk: Acted("drop", walk.finish("dropped", "dropped by a rule"))
-        case "jump" | "goto":
-            done = Acted(f"go to {told['target']}", Verdict(kind, told["target"]))
-            return lambda walk: done
-    raise UnknownError(kind)
-
-
-_ACCEPTED = Acted("accept", ACCEPT)
-_RETURNED = Acted("return", RETURN)
-
-
-def _in(lookup: Lookup, selectors: Sequence[Selector], wanted: bool) -> Operation:
-    def match(walk: Walk) -> bool | Doubt:
-        answers = [each.ask(walk) for each in selectors]
-        return _any([lookup.find(answers)[0]], answers[0] if None not in answers else None, wanted)
-
-    return match
-
-
-def _any(results: Sequence[bool | Doubt], answer: Answer, wanted: bool) -> bool | Doubt:
-    """Whether any holds, or (``wanted`` false) none; a packet that has no such thing matches neither way."""
-    if answer is None:
-        return False
-    if True in results:
-        return wanted
-    doubt = next((each for each in results if isinstance(each, Doubt)), None)
-    if doubt is None:
-        return not wanted
-    return doubt if wanted else doubt.opposite()
-
-
-def _compare(operator: str, left: Selector, right: Any) -> Operation:
-    low, high = _numbers(right, left.type)
-
-    def match(walk: Walk) -> bool | Doubt:
-        answer = left.ask(walk)
-        if isinstance(answer, Doubt):
-            return answer
-        if isinstance(answer, Spread):
-            values = range(answer.offset, answer.offset + answer.mod)
-            inside = sum(_compared(operator, value, low, high) for value in values)
-            return _chance(Fraction(inside, answer.mod), "numgen")
-        return isinstance(answer, int) and _compared(operator, answer, low, high)
-
-    return match
-
-
-def _compared(operator: str, value: int, low: int, high: int) -> bool:
-    match operator:
-        case "<":
-            return value < low
-        case ">":
-            return value > high
-        case "<=":
-            return value <= low
-    return value >= high
-
-
-def _chance(share: Fraction, text: str) -> bool | Doubt:
-    return bool(share) if share in (0, 1) else Doubt(text, share)
-
-
-def _numbers(constant: Any, kind: str) -> tuple[int, int]:
-    found = span(constant, kind)
-    if isinstance(found, str):
-        raise UnknownError(found)
-    return found
-
-
-def _mapped(selectors: Sequence[Selector], lookup: Lookup, to: Callable[[Any], Operation]) -> list[Operation]:
-    """Do what a map has for the packet; without an element the rule does not match."""
-    spreads: dict[Spread, list[tuple[Fraction, Operation]]] = {}
-
-    def match(walk: Walk) -> bool | Doubt:
-        answers = [each.ask(walk) for each in selectors]
-        return True if isinstance(answers[0], Spread) else lookup.find(answers)[0]
-
-    def act(walk: Walk) -> Result:
-        answers = [each.ask(walk) for each in selectors]
-        first = answers[0]
-        if not isinstance(first, Spread):
-            return to(lookup.find(answers)[1])(walk)
-        alternatives = spreads.get(first)
-        if alternatives is None:
-            alternatives = spreads[first] = [
-                (Fraction(count, first.mod), _no_match if data is None else to(data))
-                for count, data in lookup.alternatives(first)
-            ]
-        return alternatives
-
-    return [match, act]
-
-
-def _no_match(walk: Walk) -> bool:
-    return False
-
-
 def _element(item: Any, *, has_data: bool) -> tuple[Any, Any]:
     """Key and data of an element, from its text or its JSON form."""
     if isinstance(item, str):
@@ -441,58 +345,6 @@ def _element(item: Any, *, has_data: bool) -> tuple[Any, Any]:
     if isinstance(key, dict) and "elem" in key:
         key = key["elem"]["val"]
     return key, data
-
-
-def _port_range(port: Any) -> tuple[int, int] | None:
-    if port is None:
-        return None
-    return _numbers(port, "inet_service")
-
-
-_REJECTS = {
-    "port-unreachable": "port unreachable", "host-unreachable": "host unreachable",
-    "net-unreachable": "network unreachable", "no-route": "no route",
-    "admin-prohibited": "administratively prohibited", "addr-unreachable": "address unreachable",
-    "prot-unreachable": "protocol unreachable", "net-prohibited": "network prohibited",
-    "host-prohibited": "host prohibited",
-}  # fmt: skip
-
-
-def _reject(told: Mapping[str, Any] | None, facts: Facts) -> Operation:
-    told = told or {}
-    icmp = "ICMP" if facts.host.family == "IPv4" else "ICMPv6"
-    if told.get("type") == "tcp reset":
-        answer = "TCP reset"
-    else:
-        code = str(told.get("expr", "port-unreachable"))
-        answer = f"{icmp} {_REJECTS.get(code, code)}"
-
-    def act(walk: Walk) -> Acted:
-        return Acted(f"reject with {answer}", walk.finish("rejected", "refused by a rule", answer))
-
-    return act
-
-
-def _untracked(walk: Walk) -> Acted:
-    walk.state = "UNTRACKED"
-    return Acted("not tracked")
-
-
-def _doubtful(text: str) -> Operation:
-    doubt = Doubt(text)
-    return lambda walk: doubt
-
-
-def _unknown(text: str, *, ends: bool) -> list[Operation]:
-    """Words that are not known: a match, or at the end of a rule something that may be done."""
-    if not ends:
-        return [_doubtful(text)]
-    doubt = Doubt(f"{text} (not known here) decides over the packet", None, f"{text} lets the packet go on")
-
-    def end(walk: Walk) -> Acted:
-        return Acted(text, walk.finish("unknown", f"{text} decides, which is not known here"))
-
-    return [lambda walk: doubt, end]
 
 
 def _text_of(kind: str, told: Any) -> str:

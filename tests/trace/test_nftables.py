@@ -172,6 +172,22 @@ def test_maps_spread_connections_exactly_and_sets_remember_clients() -> None:
     assert one(ask(where, f"{SERVICE}:81")).endpoint == ""
 
 
+@pytest.mark.parametrize(
+    ("match", "share"),
+    [
+        ("numgen random mod 10 0-2", Fraction(3, 10)),
+        ("numgen random mod 10 != 0-2", Fraction(7, 10)),
+        ("numgen random mod 10 < 4", Fraction(2, 5)),
+        ("numgen random mod 4 offset 2 2", Fraction(1, 4)),
+        ("numgen random mod 4 < 9", Fraction(1)),
+    ],
+)
+def test_a_number_that_the_kernel_draws_drops_its_exact_share(match: str, share: Fraction) -> None:
+    outcomes = ask(node(nft=table(f"{match} drop")), f"{OTHER_POD}:80")
+    assert sum(outcome.chance for outcome in outcomes if outcome.kind == "dropped") == share
+    assert sum(outcome.chance for outcome in outcomes) == 1
+
+
 def test_commands_for_nft_are_read_like_a_listing() -> None:
     commands = """\
 add table ip kp
