@@ -66,7 +66,7 @@ Output = Annotated[Literal["text", "json"], typer.Option("--output", "-o", help=
 
 
 def register(app: typer.Typer) -> None:
-    app.command(epilog=EXAMPLES)(options.takes_inputs(apply))
+    app.command(epilog=EXAMPLES)(options.takes_inputs(apply, addresses_follow=True))
 
 
 def apply(

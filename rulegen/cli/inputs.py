@@ -141,9 +141,11 @@ def assemble(
     config: str | None = None,
     version: str = DEFAULT_VERSION,
     proxy_ports: Sequence[str] | None = None,
+    addresses_follow: bool = False,
 ) -> tuple[Inputs, list[str]]:
     """Join a cluster with the node and the configuration that options name; and what was assumed.
 
+    ``addresses_follow`` says that a namespace will tell what addresses its interfaces have.
     ``assumed_mode`` is that of the node where neither ``mode`` nor the configuration says one.
     Raises LoadError, ValueError.
     """
@@ -170,7 +172,7 @@ def assemble(
             notes.append(f"{mode} mode is meant, as the node's rules are of that (--mode chooses another)")
     settings = proxy_config(configuration, mode)
     chosen_addresses = any(text not in ("primary", "all") for text in settings.node_port_addresses)
-    if facts.interfaces_note and (settings.mode == "ipvs" or chosen_addresses):
+    if facts.interfaces_note and not addresses_follow and (settings.mode == "ipvs" or chosen_addresses):
         notes.append(facts.interfaces_note)
     told = {
         "interfaces": not facts.interfaces_note,

@@ -229,16 +229,22 @@ def takes_cluster(command: Callable[..., None], *, allocating: bool = True) -> C
     return _joined(command, run, names, skip=1)
 
 
-def takes_inputs(command: Callable[..., None], *, optional: bool = False) -> Callable[..., None]:
+def takes_inputs(
+    command: Callable[..., None], *, optional: bool = False, addresses_follow: bool = False
+) -> Callable[..., None]:
     """Give a command the options that say what to read, and what was read as its first argument.
 
-    With ``optional`` the first argument is None where no file is named.
+    With ``optional`` the first argument is None where no file is named; for ``addresses_follow`` see
+    :func:`rulegen.cli.inputs.assemble`.
     """
 
     def run(shared: dict[str, Any], values: dict[str, Any]) -> None:
         from rulegen.cli.inputs import read
 
-        command(None if optional and not shared["files"] else read(**shared), **values)
+        if optional and not shared["files"]:
+            command(None, **values)
+        else:
+            command(read(**shared, addresses_follow=addresses_follow), **values)
 
     return _joined(command, run, tuple(SHARED), skip=1)
 

@@ -78,7 +78,7 @@ def watch(
         raise ValueError("--apply and --netns NAME go together: the namespace that follows the files")
     files = [*files, *(file for file in (shared["node_file"], shared["config"]) if file)]
     seen = stamp(files, recursive=shared["recursive"])
-    watched = _Watched(_read(shared))
+    watched = _Watched(_read(shared, apply))
     if apply:
         watched.begin_in(str(netns), create=create)
     watched.compile()
@@ -95,7 +95,7 @@ def watch(
             continue
         seen = now
         try:
-            fresh = _read(shared)
+            fresh = _read(shared, apply)
             if fresh.config.mode != watched.read.config.mode:
                 raise ValueError(f"{fresh.config.mode} mode is another one: start watch anew to follow it")
         except (LoadError, ValueError, OSError) as error:
@@ -106,10 +106,10 @@ def watch(
         told += watched.follow(fresh)
 
 
-def _read(shared: dict[str, Any]) -> Inputs:
+def _read(shared: dict[str, Any], apply: bool) -> Inputs:
     from rulegen.cli.inputs import read
 
-    return read(**shared)
+    return read(**shared, addresses_follow=apply)
 
 
 class _Watched:

@@ -78,6 +78,20 @@ def test_a_namespace_is_made_programmed_changed_and_cleaned(
     assert done.out == f"{unused}: nothing to do: nothing of kube-proxy's is there\n"
 
 
+def test_addresses_that_the_namespace_tells_are_not_said_to_be_assumed(
+    rulegen: Rulegen, lab: Lab, tmp_path: Path
+) -> None:
+    # Node ports on addresses of one range only: it matters which ones the node has.
+    own = tmp_path / "ngx"
+    shutil.copytree(NGX, own)
+    node = own / "node.yaml"
+    node.write_text(node.read_text() + "nodePortAddresses: [10.0.0.0/8]\n")
+    assert "is assumed" in rulegen("render", "-f", str(own)).err
+    done = rulegen("apply", "-f", str(own), "--netns", lab.namespace.name)
+    assert done.code == 0 and "is assumed" not in done.err
+    assert "taken from the namespace: the addresses of its interfaces" in done.err
+
+
 def test_a_namespace_has_to_be_named_and_the_hosts_own_by_its_own_flag(rulegen: Rulegen, lab: Lab) -> None:
     said = {
         (): "which namespace? --netns NAME, --create for one of its own, or --host-netns for the host's",
