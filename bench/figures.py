@@ -56,12 +56,15 @@ def target(text: str, value: float, limit: float) -> None:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """An interrupt ends a run, and what was found by then is kept."""
+    """An interrupt, or a reader of the table who leaves, ends a run; what was found by then is kept."""
     try:
         yield
     except KeyboardInterrupt:
         print("interrupted: figures that were found are kept", file=sys.stderr)
         sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
 
 
 def destination(text: str) -> Path:
