@@ -153,8 +153,39 @@ def test_a_manifest_with_stray_characters_is_objects_or_problems(
         attempt(text.encode())
 
 
-@given(st.permutations(OBJECTS), st.sampled_from(["documents", "list", "json", "values"]))
-@settings(max_examples=40)
+def as_listing(objects: list[Any]) -> str:
+    """What kubectl prints of several objects: the kind of the list comes last."""
+    return json.dumps({"apiVersion": "v1", "items": objects, "kind": "List"}, indent=4)
+
+
+def backwards(manifest: dict[str, Any]) -> dict[str, Any]:
+    return dict(reversed(manifest.items()))
+
+
+@settings(max_examples=60)
+@given(st.sampled_from(OBJECTS), st.data())
+def test_an_element_of_a_list_is_told_the_same_whatever_key_it_begins_with(
+    manifest: dict[str, Any], data: st.DataObject
+) -> None:
+    changed = dict(manifest)
+    key = data.draw(st.sampled_from(sorted(manifest)), label="key")
+    changed[key] = data.draw(values, label="value")
+    told = []
+    for element in (changed, backwards(changed)):
+        try:
+            loaded = load(io.StringIO(as_listing([element, POD, SERVICE, NODE])))
+        except LoadError as error:
+            told.append(({(each.object, each.field, each.message) for each in error.problems}, None))
+        else:
+            told.append((set(), loaded.cluster.origins.keys()))
+    assert told[0] == told[1]
+
+
+@given(
+    st.permutations(OBJECTS),
+    st.sampled_from(["documents", "list", "json", "json list", "backwards", "values"]),
+)
+@settings(max_examples=60)
 def test_neither_the_order_of_objects_nor_their_form_changes_what_is_read(
     objects: list[dict[str, Any]], form: str
 ) -> None:
@@ -167,6 +198,10 @@ def test_neither_the_order_of_objects_nor_their_form_changes_what_is_read(
             sources = [io.StringIO(yaml.safe_dump(listing))]
         case "json":
             sources = [io.StringIO("\n".join(json.dumps(each, indent=2) for each in objects))]
+        case "json list":
+            sources = [io.StringIO(as_listing(objects))]
+        case "backwards":
+            sources = [io.StringIO(as_listing([backwards(each) for each in objects]))]
         case _:
             sources = objects
     cluster = load(*sources).cluster
