@@ -28,17 +28,19 @@ def paused() -> Iterator[None]:
 
 def goes_on() -> None:
     """For a process that stays: the collector runs, and leaves alone what there is so far."""
+    _KEPT.clear()
     gc.freeze()
     gc.enable()
 
 
 def kept(value: Value) -> Value:
-    """The value, which is not let go of before the next one is kept.
+    """The value, which is not let go of, where the collector is off, before another one of its type is kept.
 
     For a process that ends at once when its work is done (``command`` in ``rulegen/cli/main.py``): taking a
     large cluster apart value by value takes a tenth of a second.
     """
-    _KEPT[type(value)] = value
+    if not gc.isenabled():
+        _KEPT[type(value)] = value
     return value
 
 

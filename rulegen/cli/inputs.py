@@ -196,7 +196,8 @@ def assemble(
 def compile_families(inputs: Inputs, families: Sequence[Family]) -> Mapping[Family, Any]:
     """The rulesets of these families."""
     with paused():
-        return kept({family: inputs.backend.compile_rules(inputs.plan(family)) for family in families})
+        rules = {family: inputs.backend.compile_rules(inputs.plan(family)) for family in families}
+    return kept(rules)
 
 
 def without_rules(inputs: Inputs, families: Sequence[Family]) -> list[str]:

@@ -124,7 +124,7 @@ def tree_of(inputs: Inputs, service: Service) -> str:
     metadata = service.metadata
     text = []
     for family in inputs.families_of(service):
-        plan = inputs.plan(family)
+        plan = inputs.plan(family, focus=(metadata.namespace, metadata.name))
         ruleset = kept(inputs.backend.compile_rules(plan))
         planned = [
             p for p in plan.ports if (p.port.namespace, p.port.service) == (metadata.namespace, metadata.name)
