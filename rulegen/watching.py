@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 
@@ -35,13 +37,30 @@ def _objects(cluster: Cluster) -> dict[ObjectKey, Service | EndpointSlice]:
     return {(item.kind, item.metadata.namespace, item.metadata.name): item for item in items}
 
 
-def stamp(sources: Sequence[str], *, recursive: bool) -> dict[str, tuple[int, int]]:
-    """File -> (time of last change in ns, size) of all files that a load of these sources reads.
+QUIET = 0.05
+"""Seconds without a change after which files are taken to be written."""
+
+Stamp: TypeAlias = dict[str, tuple[int, int]]
+"""File -> time of its last change (ns) and size."""
+
+
+def settled(stamp: Stamp, look: Callable[[], Stamp], wait: Callable[[float], None] = time.sleep) -> Stamp:
+    """The stamp once two looks agree: a file that is empty now may be one that is being written."""
+    while True:
+        wait(QUIET)
+        again = look()
+        if again == stamp:
+            return stamp
+        stamp = again
+
+
+def stamp(sources: Sequence[str], *, recursive: bool) -> Stamp:
+    """The stamp of all files that a load of these sources reads.
 
     Two stamps differ where a file was written, made or removed in between. What cannot be looked at is not
     in it; reading it will say why.
     """
-    found: dict[str, tuple[int, int]] = {}
+    found: Stamp = {}
     for source in sources:
         files = _files(source, recursive=recursive) if Path(source).is_dir() else [source]
         for file in files:

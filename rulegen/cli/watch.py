@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -69,7 +70,7 @@ def watch(
     from rulegen.cli.output import note
     from rulegen.collector import goes_on
     from rulegen.load import LoadError
-    from rulegen.watching import stamp
+    from rulegen.watching import settled, stamp
 
     files = shared["files"] or []
     if "-" in files:
@@ -77,7 +78,8 @@ def watch(
     if apply != (netns is not None):
         raise ValueError("--apply and --netns NAME go together: the namespace that follows the files")
     files = [*files, *(file for file in (shared["node_file"], shared["config"]) if file)]
-    seen = stamp(files, recursive=shared["recursive"])
+    look = partial(stamp, files, recursive=shared["recursive"])
+    seen = look()
     watched = _Watched(_read(shared, apply))
     if apply:
         watched.begin_in(str(netns), create=create)
@@ -90,10 +92,10 @@ def watch(
     told = 0
     while not count or told < count:
         time.sleep(interval)
-        now = stamp(files, recursive=shared["recursive"])
+        now = look()
         if now == seen:
             continue
-        seen = now
+        seen = settled(now, look)
         try:
             fresh = _read(shared, apply)
             if fresh.config.mode != watched.read.config.mode:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from rulegen.watching import Stamp, settled, stamp
 from tests.cli.running import FIXTURES, Rulegen
 from tests.kernel.netns import Namespace, need
 
@@ -123,6 +124,25 @@ def test_files_that_are_not_all_there_for_a_moment_do_not_end_it(manifests: Path
         cidr.write_text(SERVICE_CIDR % "10.96.0.0/12")
         replace_a_pod(manifests)
         assert "--to-destination 10.10.1.90:80" in watching.end()
+
+
+def test_a_file_that_is_being_written_is_not_read_before_it_is_there(tmp_path: Path) -> None:
+    file = tmp_path / "web.yaml"
+    file.write_text("")
+    pieces = ["kind: Service\n", "metadata:\n", "  name: web\n"]
+    waited = []
+
+    def write_on(seconds: float) -> None:
+        waited.append(seconds)
+        if pieces:
+            with file.open("a") as opened:
+                opened.write(pieces.pop(0))
+
+    def look() -> Stamp:
+        return stamp([str(tmp_path)], recursive=False)
+
+    assert settled(look(), look, write_on) == look()
+    assert (len(waited), file.read_text().count("\n")) == (4, 3)
 
 
 def test_another_configuration_is_followed_as_a_whole_and_another_mode_is_not(manifests: Path) -> None:
