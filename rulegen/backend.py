@@ -65,9 +65,12 @@ class Form(msgspec.Struct, frozen=True, kw_only=True):
 class Backend(Protocol):
     """What a mode offers. A ruleset is whatever ``compile_rules`` returns; other rooms do not look inside."""
 
-    mode: str
-    forms: Sequence[Form]
-    """Text forms, the default one first."""
+    @property
+    def mode(self) -> str: ...
+
+    @property
+    def forms(self) -> Sequence[Form]:
+        """Text forms, the default one first."""
 
     def compile_rules(self, plan: Plan) -> Any:
         """All rules of one node and family."""

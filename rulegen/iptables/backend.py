@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from rulegen.backend import Branch, Form, ShownRule
+from rulegen.backend import Branch, Comparing, Form, ShownRule
 from rulegen.findings import Comparison, Facts, ServiceChange
 from rulegen.iptables import show
 from rulegen.iptables.compare import compare, facts
@@ -68,4 +68,4 @@ class Iptables:
         return facts(states)
 
 
-BACKEND = Iptables()
+BACKEND: Comparing = Iptables()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from rulegen.backend import Branch, Form, ShownRule
+from rulegen.backend import Branch, Comparing, Form, ShownRule
 from rulegen.findings import Comparison, Facts, ServiceChange
 from rulegen.iptables.save import SAVE_FORMS
 from rulegen.iptables.text import restore, restore_with_jumps
@@ -133,4 +133,4 @@ def _sysctl(sysctl: Sysctl) -> dict[str, Any]:
     return found
 
 
-BACKEND = Ipvs()
+BACKEND: Comparing = Ipvs()

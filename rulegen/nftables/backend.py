@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from rulegen.backend import Branch, Form, ShownRule
+from rulegen.backend import Branch, Comparing, Form, ShownRule
 from rulegen.findings import Comparison, Facts, ServiceChange
 from rulegen.model import Family
 from rulegen.nftables import schema, show
@@ -75,4 +75,4 @@ class Nftables:
         return facts(states)
 
 
-BACKEND = Nftables()
+BACKEND: Comparing = Nftables()

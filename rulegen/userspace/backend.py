@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from rulegen.backend import Branch, Form, ShownRule
+from rulegen.backend import Branch, Comparing, Form, ShownRule
 from rulegen.findings import Comparison, Facts, ServiceChange
 from rulegen.iptables.compare import against
 from rulegen.iptables.diff import diff
@@ -115,4 +115,4 @@ def _ways(each: Fragment, chain: str) -> list[Branch]:
     ]
 
 
-BACKEND = Userspace()
+BACKEND: Comparing = Userspace()
