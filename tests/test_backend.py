@@ -57,7 +57,7 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api, "__path__", [*api.__path__, str(tmp_path)])
     # Registered, so that they are gone again afterwards.
     for name in ("rulegen.toy", "rulegen.toy.backend"):
-        monkeypatch.setitem(sys.modules, name, None)  # type: ignore[arg-type]
+        monkeypatch.setitem(sys.modules, name, None)
         del sys.modules[name]
     known = versions.VERSIONS["1.37"]
     with_toy = msgspec.structs.replace(known, modes=(*known.modes, "toy"))

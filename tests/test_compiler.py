@@ -18,9 +18,11 @@ from rulegen.backend import Transaction
 from rulegen.compiler import Compiler
 from rulegen.fake import Iptables, Nftables
 from rulegen.iptables import compile_rules, restore
+from rulegen.iptables.dump import Transaction as IptablesTransaction
 from rulegen.iptables.text import restore_with_jumps
 from rulegen.ipvs import diff as ipvs_diff
 from rulegen.ipvs import state as ipvs_state
+from rulegen.ipvs.transaction import Transaction as IpvsTransaction
 from rulegen.load.scenario import from_scenario
 from rulegen.model import Cluster, EndpointSlice, Family, ProxyConfig, Service
 from rulegen.nftables.table import equal, table
@@ -31,6 +33,10 @@ from tests.recorded import cases
 
 SCENARIOS = [from_scenario(case["scenario"]) for case in cases("1.37-iptables")]
 INDEXES = st.integers(0, len(SCENARIOS) - 1)
+
+
+def _objects(of: Cluster) -> list[Service | EndpointSlice]:
+    return [*of.services, *of.slices]
 
 
 def histories(
@@ -49,11 +55,10 @@ def histories(
         return plan(now, start.node, config, family)
 
     objects: dict[tuple[str, str, str], Service | EndpointSlice] = {
-        (o.kind, o.metadata.namespace, o.metadata.name): o
-        for o in (*start.cluster.services, *start.cluster.slices)
+        (o.kind, o.metadata.namespace, o.metadata.name): o for o in _objects(start.cluster)
     }
     compiler = Compiler(start.cluster, start.node, config, family=family)
-    pool = [*other.cluster.services, *other.cluster.slices]
+    pool = _objects(other.cluster)
     before = planned()
     for _ in range(6):
         changed = chance.sample(pool, min(len(pool), chance.randint(0, 4)))
@@ -111,7 +116,7 @@ def test_in_ipvs_mode_a_change_is_what_a_diff_of_all_finds(
         old, new = (ipvs.compile_rules(each) for each in (before, after))
         assert compiler.ruleset == new
         whole = ipvs_diff.diff(ipvs_state.state(old), ipvs_state.state(new))
-        assert isinstance(change, ipvs_diff.Transaction)
+        assert isinstance(change, IpvsTransaction)
         for part in ("sets", "servers", "bound", "unbound"):
             assert sorted(getattr(change, part)) == sorted(getattr(whole, part)), part
         rules = []
@@ -152,6 +157,7 @@ def test_a_pod_that_is_replaced_changes_its_own_service_only() -> None:
     )
     transaction = compiler.update([slice_of(web, ["10.10.0.1", "10.10.0.3"])])
     assert "default/db" not in transaction.text
+    assert isinstance(transaction, IptablesTransaction)
     assert [section.table for section in transaction.sections] == ["nat"]
     assert transaction.text.count("\n") == 8
 

@@ -12,7 +12,8 @@ from tests.cli.running import Rulegen
 def test_every_command_of_the_help_is_in_the_room_that_is_named_for_it(rulegen: Rulegen) -> None:
     group = Commands(name="rulegen")
     for name in COMMANDS:
-        assert group.commands.get(name).name == name
+        command = group.commands.get(name)
+        assert command is not None and command.name == name
     told = rulegen("--help").out
     for name, (_, about) in COMMANDS.items():
         assert f"  {name} " in told and about in told

@@ -71,7 +71,9 @@ def test_subsets_come_in_the_order_of_the_real_controller() -> None:
 
         return listed(made(service(ports=PORTS), web("a", "10.0.0.1", 8080), web("b", "10.0.0.2", 8081)))
 
-    a, b, dns = (["10.0.0.1"], [], [8080]), (["10.0.0.2"], [], [8081]), (["10.0.0.1", "10.0.0.2"], [], [53])
+    nobody: list[str] = []
+    a, b = (["10.0.0.1"], nobody, [8080]), (["10.0.0.2"], nobody, [8081])
+    dns = (["10.0.0.1", "10.0.0.2"], nobody, [53])
     assert subsets("u") == [a, dns, b]
     assert subsets("v") == [b, a, dns]
     assert subsets("w") == [dns, b, a]

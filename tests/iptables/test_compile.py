@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from rulegen.iptables import Ruleset, compile_rules, restore
 from rulegen.load.scenario import Scenario, from_scenario
-from rulegen.model import Cluster, Node, ProxyConfig
+from rulegen.model import Cluster, EndpointSlice, Node, ProxyConfig, Service
 from rulegen.plan import plan
 from tests.objects import CONFIG, NODE, cluster, endpoint, service, slice_of
 from tests.recorded import cases
@@ -29,7 +29,7 @@ def test_a_cluster_ip_service_costs_two_nat_rules_and_three_for_each_endpoint(
     services: int, endpoints: int
 ) -> None:
     empty = compiled(cluster())
-    objects = []
+    objects: list[Service | EndpointSlice] = []
     for number in range(services):
         web = service(f"web-{number}", ip=f"10.96.1.{number}")
         objects += [web, slice_of(web, [f"10.10.{number}.{i}" for i in range(endpoints)])]

@@ -63,7 +63,7 @@ def test_what_a_node_lacks_is_said_in_the_words_of_its_service() -> None:
     key = ("TCP", "10.96.0.10:80")
     assert node.servers is not None
     server = msgspec.structs.replace(node.servers[key], reals=node.servers[key].reals[:1])
-    found = compare(msgspec.structs.replace(node, servers=node.servers | {key: server}), ruleset)
+    found = compare(msgspec.structs.replace(node, servers={**node.servers, key: server}), ruleset)
     assert [finding.text for finding in found.findings] == [
         "default/web:http: IPv4 virtual server 10.96.0.10:80/tcp: missing: -r 10.10.0.2:8080 -m -w 1"
         " (endpoint 10.10.0.2:8080 gets no connections to 10.96.0.10:80/tcp)"
@@ -77,7 +77,8 @@ def test_an_endpoint_that_drains_and_a_server_that_is_excluded_are_notes() -> No
     key = ("TCP", "10.96.0.10:80")
     draining = (*node.servers[key].reals, RealServer("10.10.0.9:8080", weight=0))
     mine = Server("TCP", "192.0.2.1:443", "wlc", reals=(RealServer("10.7.7.7:443"),))
-    servers = node.servers | {
+    servers = {
+        **node.servers,
         key: msgspec.structs.replace(node.servers[key], reals=draining),
         mine.key: mine,
     }

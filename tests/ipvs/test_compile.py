@@ -15,7 +15,7 @@ from rulegen.backend import backend
 from rulegen.ipvs import BACKEND, Ruleset, compile_rules, ipset, ipvsadm, restore
 from rulegen.ipvs.sets import IPVS_IPS, SETS, set_name
 from rulegen.load.scenario import Scenario, from_scenario
-from rulegen.model import Cluster, Family, Node
+from rulegen.model import Cluster, EndpointSlice, Family, Node, Service
 from rulegen.model.objects import ServicePort
 from rulegen.plan import plan
 from tests.objects import CONFIG, NODE, cluster, endpoint, service, slice_of
@@ -155,7 +155,7 @@ def test_the_scheduler_mh_hashes_the_port_too() -> None:
 
 @pytest.mark.parametrize(("services", "endpoints"), [(1, 1), (10, 5), (100, 15)])
 def test_more_services_cost_no_iptables_rules(services: int, endpoints: int) -> None:
-    objects = []
+    objects: list[Service | EndpointSlice] = []
     for number in range(services):
         web = service(f"web-{number}", ip=f"10.96.1.{number}")
         objects += [web, slice_of(web, [f"10.10.{number}.{i}" for i in range(endpoints)])]

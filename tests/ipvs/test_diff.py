@@ -85,7 +85,7 @@ def test_servers_of_no_service_go_unless_they_are_excluded() -> None:
     node = state(ruleset)
     assert node.servers is not None
     mine, old = Server("TCP", "192.0.2.1:443", "wlc"), Server("UDP", "10.96.0.99:53", "rr")
-    tampered = msgspec.structs.replace(node, servers=node.servers | {mine.key: mine, old.key: old})
+    tampered = msgspec.structs.replace(node, servers={**node.servers, mine.key: mine, old.key: old})
     assert diff(tampered, node).servers == ("-D -u 10.96.0.99:53",)
 
 

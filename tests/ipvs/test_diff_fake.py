@@ -9,8 +9,9 @@ import pytest
 
 from rulegen.fake import Ipvs
 from rulegen.ipvs import Ruleset
-from rulegen.ipvs.diff import Transaction, diff
+from rulegen.ipvs.diff import diff
 from rulegen.ipvs.state import State, read, state
+from rulegen.ipvs.transaction import Transaction
 from rulegen.model import Family
 from tests.ipvs.rulesets import rulesets
 from tests.recorded import cases

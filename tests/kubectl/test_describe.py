@@ -59,12 +59,12 @@ def test_no_slices_are_none_and_slices_without_ready_endpoints_are_empty() -> No
 
 
 def test_three_endpoints_are_shown_and_the_others_counted() -> None:
-    five = [(f"10.0.0.{i}", True) for i in range(1, 6)]
+    five: list[tuple[str, bool | None]] = [(f"10.0.0.{i}", True) for i in range(1, 6)]
     assert endpoints(slice_of("web-a", five)) == "10.0.0.1:8080,10.0.0.2:8080,10.0.0.3:8080 + 2 more..."
 
 
 def test_after_three_ready_ones_an_endpoint_that_is_not_ready_counts_as_no_more() -> None:
-    four = [("10.0.0.1", True), ("10.0.0.2", True), ("10.0.0.3", True), ("10.0.0.4", False)]
+    four: list[tuple[str, bool | None]] = [(f"10.0.0.{i}", i < 4) for i in range(1, 5)]
     assert endpoints(slice_of("web-a", four)) == "10.0.0.1:8080,10.0.0.2:8080,10.0.0.3:8080 + 0 more..."
 
 

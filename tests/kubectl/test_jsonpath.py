@@ -124,7 +124,8 @@ def test_values_as_go_shows_them() -> None:
         'map[string]interface {}{"a":map[string]interface {}{"c":true},'
         ' "b":[]interface {}{1, interface {}(nil), "x"}}'
     )
-    assert [go_type(each) for each in (1, 0.5, True, "", [], {})] == [
+    values: list[Any] = [1, 0.5, True, "", [], {}]
+    assert [go_type(each) for each in values] == [
         "int64",
         "float64",
         "bool",

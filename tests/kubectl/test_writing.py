@@ -15,7 +15,7 @@ from rulegen.load.api import admit
 STEADY = settings(derandomize=True, deadline=None)
 
 NOW = moment("2026-11-23T12:00:00Z")
-PORTS = [
+PORTS: list[dict[str, Any]] = [
     {"name": "web", "ports": [{"containerPort": 80, "protocol": "TCP"}]},
     {"name": "dns", "ports": [{"containerPort": 53, "protocol": "UDP"}, {"containerPort": 53}]},
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -208,7 +209,7 @@ def test_an_object_of_a_list_that_json_has_no_number_for_is_no_fault_of_ours(fie
     item = {"kind": '"Service"', "apiVersion": '"v1"'} | {field: "1e999"}
     fields = ", ".join(f'"{name}": {value}' for name, value in item.items())
     text = f'{{"kind": "List", "apiVersion": "v1", "items": [{{{fields}}}]}}'
-    told = []
+    told: list[list[Any]] = []
     for before in ("", "\n"):
         try:
             told.append([load(io.StringIO(before + text)).passed_over])

@@ -170,7 +170,7 @@ def test_an_element_of_a_list_is_told_the_same_whatever_key_it_begins_with(
     changed = dict(manifest)
     key = data.draw(st.sampled_from(sorted(manifest)), label="key")
     changed[key] = data.draw(values, label="value")
-    told = []
+    told: list[tuple[set[tuple[str, str, str]], Any]] = []
     for element in (changed, backwards(changed)):
         try:
             loaded = load(io.StringIO(as_listing([element, POD, SERVICE, NODE])))

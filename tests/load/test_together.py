@@ -94,8 +94,8 @@ def test_the_status_of_a_manifest_is_kept_and_checked() -> None:
 
 
 def test_an_object_of_a_cluster_is_not_refused_for_what_only_a_create_checks() -> None:
-    ranges = {"type": "LoadBalancer", "loadBalancerSourceRanges": ["10.0.0.1/8"]}
-    addresses = {"clusterIP": "10.96.0.10", "clusterIPs": ["10.96.0.10"]}
+    ranges: dict[str, Any] = {"type": "LoadBalancer", "loadBalancerSourceRanges": ["10.0.0.1/8"]}
+    addresses: dict[str, Any] = {"clusterIP": "10.96.0.10", "clusterIPs": ["10.96.0.10"]}
     assert len(said(service("web", **ranges, **addresses))) == 1
     assert len(load(service("web", stored=True, **ranges, **addresses)).cluster.services) == 1
 

@@ -8,6 +8,7 @@ import sys
 import threading
 from pathlib import Path
 
+from rulegen.iptables.dump import Variant
 from rulegen.netns.apply import Target
 from rulegen.netns.programs import apply
 from rulegen.netns.space import CommandError
@@ -70,7 +71,7 @@ def main(netns: str, folder: str, mode: str, variant: str, number: str, afterwar
         space = killing = Killing(netns, fails=int(number), afterwards=afterwards == "after")
         killing.all_of_it = who == "all"
     target = Target(netns=netns, create=True, folder=Path(folder))
-    used = "legacy" if variant == "legacy" else "nft"
+    used: Variant = "legacy" if variant == "legacy" else "nft"
     apply(target, mode, plans(second(), mode), variant=used, space=space)
 
 

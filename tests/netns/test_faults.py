@@ -101,7 +101,7 @@ def test_a_namespace_that_cannot_be_programmed_is_not_made(lab: Lab) -> None:
 
 
 def test_what_cannot_be_put_back_is_said_loudly_and_put_back_by_the_next_command(lab: Lab) -> None:
-    way = ("iptables", "nft")
+    way: tuple[str, Variant] = ("iptables", "nft")
     lab.apply(first(), *way)
     before = lab.dumps()
     space = lab.noting()
@@ -138,7 +138,7 @@ def test_a_command_that_does_not_end_is_ended(lab: Lab) -> None:
 
 def test_what_others_do_while_something_fails_is_not_undone(lab: Lab) -> None:
     neighbours(lab.namespace)
-    way = ("iptables", "nft")
+    way: tuple[str, Variant] = ("iptables", "nft")
     lab.apply(first(), *way)
     before = lab.dumps()
 

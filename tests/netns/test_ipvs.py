@@ -10,7 +10,7 @@ import pytest
 from rulegen.iptables.dump import Variant
 from rulegen.model import FAMILIES, Cluster
 from rulegen.netns.apply import ApplyError, Report
-from rulegen.netns.programs import apply, cleanup
+from rulegen.netns.programs import Plans, apply, cleanup
 from rulegen.netns.space import CommandError
 from tests.netns.lab import Lab, first, plans, second
 from tests.netns.memory import Memory, Node
@@ -204,7 +204,7 @@ def test_another_mode_says_what_ipvs_mode_has_left_and_prunes_it(lab: Lab, node:
     assert "kube-ipvs0" not in node.kernel.run("ip -j addr")
 
 
-def _without_counters(way):  # type: ignore[no-untyped-def]
+def _without_counters(way: Plans) -> Plans:
     return lambda facts: way(msgspec.structs.replace(facts, nfacct=False))
 
 

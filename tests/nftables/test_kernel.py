@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from rulegen.backend import document
 from rulegen.load.scenario import Scenario, from_scenario
 from rulegen.model import Family
 from rulegen.nftables import BACKEND, Ruleset, compile_rules, script
@@ -67,7 +68,7 @@ def test_the_script_makes_in_the_kernel_what_was_compiled(netns: Namespace, scen
 def test_json_makes_in_the_kernel_what_was_compiled(netns: Namespace, scenario: Scenario) -> None:
     need("nft")
     compiled = tables(scenario)
-    text = json.dumps(BACKEND.document(compiled))
+    text = json.dumps(document(BACKEND, compiled, {}))
     netns.run("nft", "-j", "-c", "-f", "-", stdin=text)
     netns.run("nft", "-j", "-f", "-", stdin=text)
     for found in listed(netns):

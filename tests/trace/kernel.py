@@ -186,8 +186,8 @@ def counts(text: str) -> dict[Place, int]:
         return found
     for dump in parse_all(text):
         for name, chains in dump.tables.items():
-            for chain_name, chain in chains.items():
-                for number, told in enumerate(chain.rule_counters or (), 1):
+            for chain_name, listed in chains.items():
+                for number, told in enumerate(listed.rule_counters or (), 1):
                     found[name, chain_name, number] = int(told[1:].partition(":")[0])
     return found
 

@@ -186,7 +186,7 @@ class Oracle:
 
     def _node_ip(self, family: Family) -> str:
         bind = self.config.bind_address
-        if bind and not ip_address(bind).is_unspecified and self._mine(bind):
+        if bind and self._mine(bind) and not ip_address(bind).is_unspecified:
             return bind
         own = [ip for ip in self.case.node.ips if self._mine(ip)]
         return own[0] if own else ("::1" if self.six else "127.0.0.1")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 import pytest
 
@@ -16,15 +18,20 @@ from tests.objects import CONFIG, NODE, service
 USERSPACE = msgspec.structs.replace(CONFIG, mode="userspace")
 
 
-def planned(*services: object, family: Family = "IPv4", bind: str = "0.0.0.0", **ports: int) -> Plan:
+def planned(
+    *services: object,
+    family: Family = "IPv4",
+    bind: str = "0.0.0.0",
+    ports: Mapping[str, int] | None = None,
+) -> Plan:
     config = msgspec.structs.replace(USERSPACE, bind_address=bind)
     cluster = Cluster(services=services)  # type: ignore[arg-type]
-    given = {f"default/{name}": port for name, port in ports.items()}
+    given = {f"default/{name}": port for name, port in (ports or {}).items()}
     return plan(cluster, NODE, config, family, "1.25", proxy_ports=given)
 
 
 def rules(*services: object, bind: str = "0.0.0.0", **ports: int) -> list[str]:
-    return jumps(compile_rules(planned(*services, bind=bind, **ports)))[10:]
+    return jumps(compile_rules(planned(*services, bind=bind, ports=ports)))[10:]
 
 
 def test_a_cluster_ip_leads_to_the_proxy_from_outside_and_from_the_node() -> None:

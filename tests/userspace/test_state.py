@@ -15,7 +15,7 @@ from tests.userspace.test_compile import planned
 
 
 def ruleset(*services: object, **ports: int) -> Ruleset:
-    return compile_rules(planned(*services, **ports))
+    return compile_rules(planned(*services, ports=ports))
 
 
 def node(rules: Ruleset, *before: tuple[str, str]) -> Iptables:
@@ -54,14 +54,14 @@ def test_a_change_is_told_by_service_and_made_line_by_line() -> None:
 
 def test_an_endpoint_that_is_replaced_changes_no_rule() -> None:
     """The rules lead to the proxy only; it is the proxy that knows endpoints."""
-    plan = planned(service("web"), web=40000)
+    plan = planned(service("web"), ports={"web": 40000})
     other = msgspec.structs.replace(plan, ports=[msgspec.structs.replace(p, found=[]) for p in plan.ports])
     assert not BACKEND.diff(BACKEND.state(compile_rules(plan)), BACKEND.state(compile_rules(other)))
 
 
 def test_the_order_of_services_means_nothing_and_the_ports_of_a_proxy_are_taken_from_its_rules() -> None:
     both = ruleset(service("db", ip="10.96.0.11"), service("web"), web=40000, db=40002)
-    turned = msgspec.structs.replace(both, fragments=dict(reversed(both.fragments.items())))
+    turned = msgspec.structs.replace(both, fragments=dict(reversed(list(both.fragments.items()))))
     assert not BACKEND.compare(as_dump(turned), both)
     assert BACKEND.facts([as_dump(both)]).proxy_ports == {"IPv4": {"default/web": 40000, "default/db": 40002}}
 

@@ -17,7 +17,7 @@ from tests.load.api.objects import STEADY, endpoint_slice, service
 from tests.recorded import cases
 
 STORED = {"uid": "0c7e", "resourceVersion": "12", "creationTimestamp": "2024-01-01T00:00:00Z"}
-FULL = {
+FULL: dict[str, Any] = {
     "clusterIP": "10.96.0.7",
     "clusterIPs": ["10.96.0.7"],
     "ipFamilies": ["IPv4"],
