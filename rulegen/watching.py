@@ -39,26 +39,31 @@ def _objects(cluster: Cluster) -> dict[ObjectKey, Service | EndpointSlice]:
 
 QUIET = 0.05
 """Seconds without a change after which files are taken to be written."""
+MOST_LOOKS = 40
 
-Stamp: TypeAlias = dict[str, tuple[int, int]]
-"""File -> time of its last change (ns) and size."""
+Stamp: TypeAlias = dict[str, tuple[int, ...]]
+"""File -> times of its last change (ns; of content, of anything), inode and size."""
+NOT_THERE: tuple[int, ...] = ()
 
 
 def settled(stamp: Stamp, look: Callable[[], Stamp], wait: Callable[[float], None] = time.sleep) -> Stamp:
-    """The stamp once two looks agree: a file that is empty now may be one that is being written."""
-    while True:
+    """The stamp once two looks agree: a file that is empty now may be one that is being written.
+
+    Files that never come to rest are taken as they are after some looks.
+    """
+    for _ in range(MOST_LOOKS):
         wait(QUIET)
-        again = look()
-        if again == stamp:
-            return stamp
-        stamp = again
+        before, stamp = stamp, look()
+        if before == stamp:
+            break
+    return stamp
 
 
 def stamp(sources: Sequence[str], *, recursive: bool) -> Stamp:
     """The stamp of all files that a load of these sources reads.
 
-    Two stamps differ where a file was written, made or removed in between. What cannot be looked at is not
-    in it; reading it will say why.
+    Two stamps differ where a file was written, made or removed in between. What cannot be looked at is
+    ``NOT_THERE``; reading it will say why.
     """
     found: Stamp = {}
     for source in sources:
@@ -67,8 +72,9 @@ def stamp(sources: Sequence[str], *, recursive: bool) -> Stamp:
             try:
                 status = Path(file).stat()
             except OSError:
+                found[file] = NOT_THERE
                 continue
-            found[file] = (status.st_mtime_ns, status.st_size)
+            found[file] = (status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_size)
     return found
 
 

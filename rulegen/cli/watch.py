@@ -15,9 +15,13 @@ if TYPE_CHECKING:
     from rulegen.cli.inputs import Inputs
     from rulegen.compiler import Compiler
     from rulegen.model import Cluster, Family
+    from rulegen.netns.apply import Report
     from rulegen.netns.facts import Says
     from rulegen.netns.follow import Followed
     from rulegen.plan import Plan
+
+LONGEST = 86400
+"""Seconds, a day."""
 
 EXAMPLES = """
 Examples:
@@ -37,7 +41,7 @@ def register(app: typer.Typer) -> None:
 
 def watch(
     interval: Annotated[
-        float, typer.Option("--interval", min=0.01, help="Seconds between two looks at the files.")
+        float, typer.Option("--interval", help="Seconds between two looks at the files.")
     ] = 0.5,
     count: Annotated[
         int, typer.Option("--count", min=0, help="Stop after this many transactions (0: never).")
@@ -45,7 +49,8 @@ def watch(
     apply: Annotated[
         bool,
         typer.Option(
-            "--apply", help="Program each transaction into a namespace (--netns), of both families."
+            "--apply",
+            help="Program each transaction into a namespace (--netns), of all its families.",
         ),
     ] = False,
     netns: Annotated[
@@ -60,12 +65,17 @@ def watch(
 ) -> None:
     """Follow files, and print a transaction whenever they change what the rules are.
 
-    It is text for iptables-restore --noflush, nft -f or (ipvs) a shell. When a file changes all of them are
-    read again, and the Services that differ are compiled again. A state of the files that cannot be used is
-    told and passed over: the rules stay as they were until it can. With --apply the namespace is programmed
-    as `rulegen apply` does at first, then by each transaction; where the kernel refuses one, all of it is
-    looked at again. What others change in the namespace is not seen until then: `rulegen apply` mends it. An
-    interrupt ends it with exit code 130.
+    It is text for iptables-restore --noflush, nft -f or (ipvs) a shell, of the family that --family names or
+    the node's first one. iptables-restore takes one after another from a pipe, nft waits for the end of its
+    input. When a file changes all of them are read again, and the Services that differ are compiled again;
+    where the node or the configuration changed, the transaction is that between the two whole rulesets.
+
+    A state of the files that cannot be used is told and passed over: the rules stay as they were until it
+    can. Another mode is such a state. An interrupt ends watch with exit code 130.
+
+    With --apply the namespace is programmed as `rulegen apply` does at first, then by each transaction; where
+    the kernel refuses one, all of it is looked at again. What others change in the namespace is not seen
+    until then: `rulegen apply` mends it.
     """
     from rulegen.cli.output import note
     from rulegen.collector import goes_on
@@ -77,13 +87,19 @@ def watch(
         raise ValueError("standard input cannot be watched")
     if apply != (netns is not None):
         raise ValueError("--apply and --netns NAME go together: the namespace that follows the files")
+    if create and not apply:
+        raise ValueError("--create goes with --apply: nothing else needs a namespace")
+    if not 0.01 <= interval <= LONGEST:
+        raise ValueError(f"--interval {interval:g}: must be from 0.01 to {LONGEST} seconds")
     files = [*files, *(file for file in (shared["node_file"], shared["config"]) if file)]
     look = partial(stamp, files, recursive=shared["recursive"])
     seen = look()
     watched = _Watched(_read(shared, apply))
+    # What cannot be followed is refused before a namespace is touched.
+    watched.compile()
     if apply:
         watched.begin_in(str(netns), create=create)
-    watched.compile()
+        watched.compile()
     note(
         f"watching {len(seen)} file{'s' if len(seen) != 1 else ''} ({', '.join(watched.compilers)}); "
         "interrupt to stop"
@@ -98,8 +114,7 @@ def watch(
         seen = settled(now, look)
         try:
             fresh = _read(shared, apply)
-            if fresh.config.mode != watched.read.config.mode:
-                raise ValueError(f"{fresh.config.mode} mode is another one: start watch anew to follow it")
+            watched.check(fresh)
         except (LoadError, ValueError, OSError) as error:
             for reason in error.problems if isinstance(error, LoadError) else [error]:
                 note(str(reason))
@@ -134,12 +149,7 @@ class _Watched:
 
         target = target_of(netns, host_netns=False, seconds=TIMEOUT, create=create)
         self.followed = Followed(target, self.inputs.config.mode, self._plans)
-        self._program(self.followed)
-
-    def _program(self, followed: Followed) -> None:
-        from rulegen.cli.apply import tell
-
-        tell(followed.start(), "text", aside=True)
+        _tell(self.followed.start())
 
     def _plans(self, facts: Says) -> dict[Family, Plan]:
         from rulegen.cli.apply import known_of
@@ -157,6 +167,14 @@ class _Watched:
             family: Compiler(known.cluster, known.node, known.config, version=known.version, family=family)
             for family in self.families
         }
+
+    def check(self, fresh: Inputs) -> None:
+        """Raise ValueError for a state that no transaction leads to."""
+        mode, family = fresh.config.mode, fresh.families()[0]
+        if mode != self.read.config.mode:
+            raise ValueError(f"{mode} mode is another one: start watch anew to follow it")
+        if self.followed is None and family not in self.families:
+            raise ValueError(f"the node's first family is {family} now: start watch anew to follow it")
 
     def follow(self, fresh: Inputs) -> int:
         """Print, or program, what leads to another state of the files; returns whether there was any."""
@@ -181,7 +199,9 @@ class _Watched:
             else:
                 again = self.followed.take(family, transaction)
                 if again is not None:
-                    note(f"{family}: the kernel refused it, so all was looked at: {len(again.steps)} steps")
+                    note(f"{family}: the kernel refused it, so all was looked at")
+                    _tell(again)
+                    continue
             size = len(transaction.text.encode())
             note(f"{len(found.changed)} changed, {len(found.removed)} removed: {size} bytes ({family})")
         return told
@@ -193,9 +213,10 @@ class _Watched:
 
         if self.followed is not None:
             note("the node, the configuration or the Service CIDRs changed: all is looked at")
-            self._program(self.followed)
+            report = self.followed.start()
+            _tell(report)
             self.compile()
-            return 1
+            return int(bool(report.steps))
         self.inputs = self.read
         before = self.compilers
         self.compile()
@@ -209,6 +230,12 @@ class _Watched:
                 size = len(transaction.text.encode())
                 note(f"the node, the configuration or the Service CIDRs changed: {size} bytes ({family})")
         return told
+
+
+def _tell(report: Report) -> None:
+    from rulegen.cli.apply import tell
+
+    tell(report, "text", aside=True)
 
 
 def _print(transaction: Transaction) -> None:

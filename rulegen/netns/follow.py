@@ -42,7 +42,8 @@ class Followed:
             for step in self._steps(family, change):
                 self._space.run(*step.command, stdin=step.stdin)
         except CommandError:
-            return apply(self._target, self._mode, self._plans)
+            # The namespace itself may be another one by now.
+            return self.start()
         return None
 
     def _steps(self, family: Family, change: Transaction) -> list[Step]:

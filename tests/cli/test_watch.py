@@ -143,6 +143,24 @@ def test_a_file_that_is_being_written_is_not_read_before_it_is_there(tmp_path: P
 
     assert settled(look(), look, write_on) == look()
     assert (len(waited), file.read_text().count("\n")) == (4, 3)
+    pieces += ["#\n"] * 1000  # never at rest: read as it is, some time
+    settled(look(), look, write_on)
+    assert len(waited) < 100
+
+
+def test_every_change_of_a_file_is_seen(tmp_path: Path) -> None:
+    file, link = tmp_path / "web.yaml", tmp_path / "link.yaml"
+    file.write_text("kind: a")
+    times = file.stat()
+    seen = [stamp([str(tmp_path)], recursive=False)]
+    file.write_text("kind: b")  # as long, and as old as before: what `cp -p` leaves
+    os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+    seen.append(stamp([str(tmp_path)], recursive=False))
+    link.symlink_to("nowhere")
+    seen.append(stamp([str(tmp_path)], recursive=False))
+    file.unlink()
+    seen.append(stamp([str(tmp_path)], recursive=False))
+    assert all(seen[i] != seen[j] for i in range(4) for j in range(i))
 
 
 def test_another_configuration_is_followed_as_a_whole_and_another_mode_is_not(manifests: Path) -> None:
@@ -157,6 +175,18 @@ def test_another_configuration_is_followed_as_a_whole_and_another_mode_is_not(ma
         watching.wait_for("the node, the configuration or the Service CIDRs changed: ")
         out = watching.end()
     assert "! -s 10.20.0.0/16" in out and out.count("\n") < 10
+
+
+def test_another_first_family_is_not_followed_without_a_word(manifests: Path) -> None:
+    node = manifests.with_name("node-file.yaml")
+    node.write_text("name: n1\nips: [192.168.10.1]\n")
+    with Watching(manifests, "--node-file", str(node)) as watching:
+        watching.wait_for("watching 4 files (IPv4)")
+        node.write_text("name: n1\nips: ['fd00::1']\n")
+        watching.wait_for("the node's first family is IPv6 now: start watch anew to follow it")
+        node.write_text("name: n1\nips: [192.168.10.1]\n")
+        replace_a_pod(manifests)
+        assert "10.10.1.90:80" in watching.end()
 
 
 def test_an_interrupt_ends_it_with_the_exit_code_of_one(manifests: Path) -> None:
@@ -226,10 +256,51 @@ def test_a_namespace_follows_another_configuration_too(manifests: Path, netns: N
     assert "! -s 10.20.0.0/16" in listing and "! -s 10.10.0.0/16" not in listing
 
 
+@pytest.mark.kernel
+def test_a_label_of_the_node_that_no_rule_shows_is_no_transaction(manifests: Path, netns: Namespace) -> None:
+    need("iptables-nft-save")
+    node = manifests / "node.yaml"
+    with Watching(manifests, "--apply", "--netns", netns.name) as watching:
+        watching.wait_for("watching 3 files")
+        node.write_text(node.read_text().replace("zone: zone-a", "zone: zone-b"))
+        watching.wait_for("all is looked at")
+        watching.wait_for("nothing to do")
+        replace_a_pod(manifests)
+        watching.end()
+    assert "10.10.1.90:80" in netns.run("iptables-nft-save")
+
+
+@pytest.mark.kernel
+def test_a_namespace_that_went_away_is_made_anew(manifests: Path, rulegen: Rulegen) -> None:
+    need("iptables-nft-save", "ip")
+    name = f"rulegen-watch-{os.getpid()}"
+    try:
+        with Watching(manifests, "--apply", "--netns", name, "--create") as watching:
+            watching.wait_for("watching 3 files")
+            subprocess.run(["ip", "netns", "delete", name], check=True)
+            replace_a_pod(manifests)
+            watching.wait_for("the kernel refused it, so all was looked at")
+            watching.wait_for(f"{name}: made, 1 service changed")
+            watching.end()
+        assert "nothing to do" in rulegen("apply", "-f", str(manifests), "--netns", name).out
+    finally:
+        subprocess.run(["ip", "netns", "delete", name], check=False)
+
+
 def test_what_cannot_be_watched_is_told(rulegen: Rulegen) -> None:
     assert "standard input cannot be watched" in rulegen("watch", "-f", "-").err
     userspace = rulegen("watch", "-f", str(NGX), "--mode", "userspace", "--kube-version", "1.25")
     assert userspace.code == 2 and "changes of rules in userspace mode cannot be followed" in userspace.err
-    assert rulegen("watch", "-f", str(NGX), "--interval", "-1").code == 2
+    unmade = ("--apply", "--netns", "rulegen-never-made", "--create")
+    userspace = rulegen("watch", "-f", str(NGX), "--mode", "userspace", "--kube-version", "1.25", *unmade)
+    assert userspace.code == 2 and "cannot be followed" in userspace.err
+    assert not Path("/run/netns/rulegen-never-made").exists()
+    for interval in ("-1", "nan", "inf", "1e300"):
+        done = rulegen("watch", "-f", str(NGX), "--interval", interval)
+        assert (done.code, done.err) == (
+            2,
+            f"error: --interval {float(interval):g}: must be from 0.01 to 86400 seconds\n",
+        )
+    assert "--create goes with --apply" in rulegen("watch", "-f", str(NGX), "--create").err
     assert rulegen("watch", "-f", str(NGX), "--count", "-1").code == 2
     assert "--apply and --netns NAME go together" in rulegen("watch", "-f", str(NGX), "--apply").err
