@@ -33,6 +33,8 @@ def read_objects(
 ) -> Loaded:
     """Read manifests; warnings go to standard error, and which kinds mean nothing here.
 
+    With ``every_warning`` all of them do, and all are looked for.
+
     ``used`` are kinds that do although no rule depends on them; None: all do. Raises LoadError with all
     problems.
     """
@@ -47,6 +49,7 @@ def read_objects(
             server=server,
             progress=progress,
             keep_plain=keep_plain,
+            every_key=every_warning,
         )
     note_warnings(loaded.warnings, every=every_warning)
     idle = {} if used is None else {kind: n for kind, n in loaded.passed_over.items() if kind not in used}

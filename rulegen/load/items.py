@@ -290,8 +290,12 @@ class Reader:
                 else:
                     yield from self._of_documents(chunk, found)
                 return
+        yield from self._yaml(content.decode(), 1)
+
+    def _yaml(self, text: str, first: int) -> Iterator[Item]:
+        """The objects of a text of YAML that begins on this line."""
         told = 0
-        for chunk in self._chunks(content.decode()):
+        for chunk in self._chunks(text, first):
             if self.tick is not None and chunk.offset - told >= _TICK:
                 told = chunk.offset
                 self.tick(told)
@@ -332,6 +336,10 @@ class Reader:
             except jsontext.JsonError as error:
                 if number == 0:
                     raise _NotJsonError(line + error.line + 1, error.message) from None
+                if number == 1 and value.startswith(b"---"):
+                    # As for kubectl, one value may be JSON and the documents behind it YAML.
+                    yield from self._yaml(value.decode(), line + 1)
+                    return
                 self._report(line + error.line + 1, error.message)
                 return
 
@@ -375,12 +383,12 @@ class Reader:
             else:
                 yield from self._json_value(element, item_line, around, depth)
 
-    def _chunks(self, text: str) -> Iterator[Chunk]:
-        """The text between lines that begin with ``---``, as kubectl cuts it.
+    def _chunks(self, text: str, line: int) -> Iterator[Chunk]:
+        """The text between lines that begin with ``---``, as kubectl cuts it; ``line`` is its first one.
 
         A bad document spoils no other.
         """
-        start, line = 0, 1
+        start = 0
         for separator in _SEPARATOR.finditer(text):
             piece = text[start : separator.start()]
             if piece.strip():

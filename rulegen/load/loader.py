@@ -13,7 +13,7 @@ from msgspec.structs import force_setattr
 from rulegen.collector import paused
 from rulegen.load.api import FieldError, Server, admit
 from rulegen.load.config import written_path
-from rulegen.load.items import Chunk, Item, Reader
+from rulegen.load.items import Chunk, Item, JsonItem, Reader
 from rulegen.load.jsontext import JsonError
 from rulegen.load.kinds import (
     KINDS,
@@ -73,6 +73,7 @@ def load(
     stdin: IO[bytes] | IO[str] | None = None,
     progress: Callable[[Progress], None] | None = None,
     keep_plain: bool = False,
+    every_key: bool = False,
 ) -> Loaded:
     """Read Kubernetes objects from files, directories, ``-``, streams, mappings and lists of mappings.
 
@@ -80,14 +81,15 @@ def load(
     are taken; Services, EndpointSlices, Endpoints, Pods, Nodes, ServiceCIDRs and a KubeProxyConfiguration
     (also inside of its ConfigMap) are checked as Kubernetes 1.37 does, other kinds are passed over. A
     directory is read without its directories unless ``recursive``. An object without a namespace is in
-    ``namespace``. With ``strict`` unknown and repeated fields are errors. ``server`` says what the API server
-    was started with; by default its Service CIDRs are those of the ServiceCIDRs, or any where the one called
-    ``kubernetes`` is not among the objects. ``progress`` is called now and then.
+    ``namespace``. With ``strict`` unknown and repeated fields are errors; without it or ``every_key`` nobody
+    looks for repeated ones in JSON that comes from a cluster, which has none. ``server`` says what the API
+    server was started with; by default its Service CIDRs are those of the ServiceCIDRs, or any where the one
+    called ``kubernetes`` is not among the objects. ``progress`` is called now and then.
 
     A Service that has no cluster IP yet is kept as it is. Raises :class:`LoadError` with all
     problems of the run, and nothing else for whatever a source holds.
     """
-    run = _Run(strict, namespace, server, progress, keep_plain)
+    run = _Run(strict, namespace, server, progress, keep_plain, every_key)
     with paused():
         run.read(sources, recursive, stdin)
         return run.finish()
@@ -118,8 +120,10 @@ class _Run:
         server: Server | None,
         progress: Callable[[Progress], None] | None,
         keep_plain: bool = False,
+        every_key: bool = False,
     ) -> None:
         self.strict = strict
+        self.every_key = every_key or strict
         self.namespace = namespace
         self.progress = progress
         self.given_server = server
@@ -232,8 +236,9 @@ class _Run:
         value = item.typed(kind.type)
         if value is not None and kind.namespaced and not value.metadata.namespace:
             force_setattr(value.metadata, "namespace", self.namespace)
-        stored = value is not None and _is_stored(value)
-        if not stored and not self._keys_are_single(item):
+        # To look through all keys of a large listing takes as long as to read it.
+        passed = isinstance(item, JsonItem) and value is not None and _is_stored(value) and not self.every_key
+        if not passed and not self._keys_are_single(item):
             return
         if value is not None and not self.keep_plain and kind.is_plain(value, self.server):
             value = kind.complete(value, self.server)

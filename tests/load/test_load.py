@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from rulegen.load import LoadError, load, load_configuration, node_facts
 
@@ -201,6 +202,39 @@ def test_lines_of_json_are_told_wherever_its_objects_stand(
     with pytest.raises(LoadError) as failure:
         load(io.StringIO(before + (text if between is None else text + between + text) + after))
     assert sorted({problem.line for problem in failure.value.problems}) == lines
+
+
+def test_documents_of_yaml_may_stand_behind_one_of_json() -> None:
+    """What ``kubectl get svc -o json; echo ---; kubectl get endpointslices -o yaml`` prints."""
+    first = json.dumps(yaml.safe_load(WEB), indent=2)
+    lines = first.count("\n") + 1
+    other = first.replace("web", "db").replace("30080", "30081").replace("0.10", "0.11")
+    loaded = load(io.StringIO(f"{first}\n---\n{SLICE}---\n{other}"))
+    assert sorted(each.metadata.name for each in loaded.cluster.services) == ["db", "web"]
+    assert loaded.cluster.origins["EndpointSlice", "default", "web-abc"].line == lines + 2
+    with pytest.raises(LoadError) as failure:
+        load(io.StringIO(f"{first}\n---\n{SLICE}---\nkind: [\n"))
+    assert failure.value.problems[0].line > lines + 2 + SLICE.count("\n")
+    # Of two values of JSON kubectl knows that all is, and so do we.
+    with pytest.raises(LoadError, match="JSON is malformed"):
+        load(io.StringIO(f"{first}\n{first.replace('web', 'db')}\n---\n{SLICE}"))
+
+
+@pytest.mark.parametrize("every_key", [False, True])
+@pytest.mark.parametrize("form", ["json", "yaml"])
+def test_a_key_that_comes_twice_in_an_object_of_a_cluster(form: str, every_key: bool) -> None:
+    text = WEB.replace("  name: web\n", "  name: web\n  uid: 0c7e\n  resourceVersion: '7'\n")
+    if form == "json":
+        text = json.dumps(yaml.safe_load(text)).replace('"name": "web"', '"name": "zzz", "name": "web"')
+    else:
+        text = text.replace("  name: web\n", "  name: zzz\n  name: web\n")
+    # The last one counts, as for kubectl; a large listing of JSON is looked through where that is asked for.
+    loaded = load(io.StringIO(text), every_key=every_key)
+    assert loaded.cluster.services[0].metadata.name == "web"
+    messages = [warning.message for warning in loaded.warnings]
+    assert messages == ([] if form == "json" and not every_key else ['duplicate field "metadata.name"'])
+    with pytest.raises(LoadError, match=r'duplicate field "metadata\.name"'):
+        load(io.StringIO(text), strict=True)
 
 
 @pytest.mark.parametrize("field", ["kind", "apiVersion"])
