@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rulegen.load.problems import LoadError, Problem
     from rulegen.model import Cluster, Node, ProxyConfig
     from rulegen.trace.tracer import Tracer
+    from rulegen.watching import changes
 
 __all__ = [
     "Cluster",
@@ -33,6 +34,7 @@ __all__ = [
     "ProxyConfig",
     "Tracer",
     "Transaction",
+    "changes",
     "compile",
     "conformance",
     "load",
@@ -49,6 +51,7 @@ _HOMES = {
     "ProxyConfig": "rulegen.model",
     "Tracer": "rulegen.trace.tracer",
     "Transaction": "rulegen.backend",
+    "changes": "rulegen.watching",
     "compile": "rulegen.api",
     "text": "rulegen.api",
 }

@@ -58,6 +58,8 @@ def compile(
     ValueError for an unknown mode, version or family, and :class:`rulegen.LoadError` for plain data that a
     node file or kube-proxy would not take, unknown fields included.
     """
+    if not isinstance(cluster, Cluster):
+        raise ValueError(f"{type(cluster).__name__} is no Cluster: rulegen.load makes one")
     node = as_node(node)
     config = as_config(config, cluster, mode)
     chosen = backend(config.mode)

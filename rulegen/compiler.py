@@ -28,7 +28,15 @@ class Compiler:
     two. An update costs what the changed Services cost, however large the cluster is. One thing does not:
     when the number of endpoints crosses 1,000, kube-proxy in iptables mode drops or restores the comments of
     every rule, and so does this. Raises ValueError for an unknown family, and for a mode or version without
-    rules that can be followed.
+    rules that can be followed::
+
+        before = rulegen.load("manifests/")
+        compiler = rulegen.Compiler(before, {"name": "n1", "ips": ["192.168.10.1"]}, mode="iptables")
+        print(rulegen.text(compiler.ruleset, "restore-with-jumps"))  # the start, for iptables-restore
+        after = rulegen.load("manifests/")                            # all of them: slices depend on Services
+        found = rulegen.changes(before, after)
+        print(compiler.update(found.changed, found.removed).text)     # for iptables-restore --noflush
+
     """
 
     def __init__(
@@ -40,6 +48,8 @@ class Compiler:
         version: str = DEFAULT_VERSION,
         family: Family = "IPv4",
     ) -> None:
+        if not isinstance(cluster, Cluster):
+            raise ValueError(f"{type(cluster).__name__} is no Cluster: rulegen.load makes one")
         self.family = family
         self._config = as_config(config, cluster, mode)
         empty = msgspec.structs.replace(cluster, services=(), slices=())
@@ -74,13 +84,20 @@ class Compiler:
     ) -> Transaction:
         """Take in new, changed and removed objects (defaults applied, validated, as ``load`` gives them).
 
-        What is removed is named by kind, namespace and name. Returns what makes the kernel follow, its
-        ``text`` for ``iptables-restore --noflush``, ``nft -f``, or (ipvs) a shell; empty where no rule
-        changes. Raises ValueError for an object that cannot be in rules; the state is then as it was.
+        What is removed is named by kind, namespace and name; what is in both is removed. Returns what makes
+        the kernel follow, its ``text`` for ``iptables-restore --noflush``, ``nft -f``, or (ipvs) a shell;
+        empty where no rule changes. Raises ValueError for an object that cannot be in rules; the state is
+        then as it was.
         """
         changed, removed = list(changed), list(removed)
         for item in changed:
-            self._check(item)
+            try:
+                self._check(item)
+            except (TypeError, AttributeError) as error:
+                # A field of another type than the object's own says: nothing that load gives.
+                raise ValueError(
+                    f"{item.kind} {item.metadata.namespace}/{item.metadata.name}: {error}"
+                ) from None
         for key in removed:
             _check_key(key)
         affected: set[ServiceKey] = set()
@@ -172,7 +189,8 @@ class Compiler:
 def _check_key(key: object) -> None:
     """Refuse what does not name an object that rules are made from."""
     if not isinstance(key, tuple) or len(key) != 3:
-        raise ValueError(f"{key!r}: what is removed is named by kind, namespace and name")
+        told = key if isinstance(key, str) else type(key).__name__
+        raise ValueError(f"{told}: what is removed is named by kind, namespace and name")
     kind, namespace, name = key
     if kind not in ("Service", "EndpointSlice"):
         raise ValueError(f"{kind} {namespace}/{name}: no rule is made from this kind")

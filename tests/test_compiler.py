@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -24,7 +25,7 @@ from rulegen.ipvs import diff as ipvs_diff
 from rulegen.ipvs import state as ipvs_state
 from rulegen.ipvs.transaction import Transaction as IpvsTransaction
 from rulegen.load.scenario import from_scenario
-from rulegen.model import Cluster, EndpointSlice, Family, ProxyConfig, Service
+from rulegen.model import Cluster, EndpointSlice, Family, ProxyConfig, Service, ServicePort
 from rulegen.nftables.table import equal, table
 from rulegen.plan import Plan, plan
 from tests.cli.running import FIXTURES
@@ -234,6 +235,55 @@ def test_it_begins_with_what_compile_makes_of_the_same_arguments(mode: str | Non
         assert rulegen.text(compiler.ruleset, mode=mode or "iptables") == rulegen.text(
             rules, mode=mode or "iptables"
         )
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"port": 70000}, "port 70000, node port 0: numbers of ports end at 65535"),
+        ({"port": -1}, "port -1"),
+        ({"node_port": 65536}, "node port 65536"),
+        ({"name": None}, "expected string or bytes-like object"),
+        ({"protocol": "ICMP"}, "protocol 'ICMP'"),
+    ],
+)
+def test_a_service_that_no_server_would_have_is_refused_and_can_be_removed(
+    changes: dict[str, Any], message: str
+) -> None:
+    web = service("web")
+    compiler = Compiler(cluster(web, slice_of(web, ["10.10.0.1"])), NODE, CONFIG)
+    before = restore(compiler.ruleset)
+    ports = [msgspec.structs.replace(ServicePort(port=80), **changes), ServicePort(name="b", port=81)]
+    with pytest.raises(ValueError, match=message):
+        compiler.update([service("web", ports=ports)])
+    piece = slice_of(web, ["10.10.0.1"])
+    assert piece.ports
+    wrong = msgspec.structs.replace(piece, ports=[msgspec.structs.replace(piece.ports[0], port=70000)])
+    with pytest.raises(ValueError, match="port 70000"):
+        compiler.update([wrong])
+    with pytest.raises(ValueError, match="has no attribute"):
+        compiler.update([msgspec.structs.replace(web, spec=None)])
+    assert restore(compiler.ruleset) == before
+    assert "-X KUBE-SVC-" in compiler.update(removed=[("Service", "default", "web")]).text
+
+
+def test_what_changed_between_two_loads_is_what_a_compiler_takes(tmp_path: Path) -> None:
+    before = rulegen.load(str(FIXTURES / "ngx"))
+    compiler = rulegen.Compiler(before, {"name": "n1", "ips": ["192.168.10.1"]})
+    for file in (FIXTURES / "ngx").glob("*.yaml"):
+        (tmp_path / file.name).write_text(file.read_text().replace("10.10.1.86", "10.10.1.90"))
+    after = rulegen.load(str(tmp_path))
+    found = rulegen.changes(before, after)
+    assert "10.10.1.90" in compiler.update(found.changed, found.removed).text
+    assert compiler.ruleset == rulegen.compile(after, {"name": "n1", "ips": ["192.168.10.1"]})["IPv4"]
+    assert not rulegen.changes(after, after)
+
+
+def test_what_is_no_cluster_is_refused() -> None:
+    path: Any = "manifests/"
+    for call in (rulegen.Compiler, rulegen.compile):
+        with pytest.raises(ValueError, match="str is no Cluster: "):
+            call(path)
 
 
 def test_unknown_families_and_unknown_keys_are_refused() -> None:

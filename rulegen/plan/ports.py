@@ -131,11 +131,14 @@ def _check(service: Service) -> None:
     metadata = service.metadata
     ports = service.spec.ports or ()
     for text in (metadata.namespace, metadata.name, *[port.name for port in ports]):
-        if text and _SAFE.fullmatch(text) is None:
+        if text != "" and _SAFE.fullmatch(text) is None:
             raise ValueError(f"Service {metadata.namespace!r}/{metadata.name!r}: {text!r} is no DNS name")
     for port in ports:
         if port.protocol not in _PROTOCOLS:
             raise ValueError(f"Service {metadata.namespace}/{metadata.name}: protocol {port.protocol!r}")
+        if not (0 < port.port < 65536 and 0 <= port.node_port < 65536):
+            told = f"port {port.port}, node port {port.node_port}: numbers of ports end at 65535"
+            raise ValueError(f"Service {metadata.namespace}/{metadata.name}: {told}")
 
 
 def _cluster_ip(service: Service, family: Family) -> str:
