@@ -23,6 +23,10 @@ MODES = ("iptables", "ipvs", "nftables")
 SIZES = "1000x10,5000x10,10000x10,30000x10,44000x10,5000x50"
 FULL = (10000, 10)
 """The size that targets are of."""
+NO_SIZE = (0, 0)
+FEWEST = 8
+"""Services: it is the eighth that is shown and traced."""
+HELP = "rulegen --help, whole process"
 PEER_RUNS = 3
 LONGEST = 600
 """Seconds after which one measure is given up."""
@@ -35,6 +39,7 @@ class Report:
         self.figures = Figures(path)
         self.results = self.figures.results
         self.failed: list[str] = []
+        self.missing = ""
         print(f"{'':<44}{'size':>14}{'median ms':>12}{'min-max ms':>18}{'peak MB':>10}")
 
     def add(self, name: str, size: tuple[int, int], seconds: list[float], peak: float | None = None) -> None:
@@ -45,7 +50,7 @@ class Report:
         digits = 0 if median >= 10 else 2
         spread = f"{low:.{digits}f}-{high:.{digits}f}"
         memory = f"{peak:.0f}" if peak else "-"
-        label = f"{size[0]} x {size[1]}"
+        label = "-" if size == NO_SIZE else f"{size[0]} x {size[1]}"
         print(f"{name:<44}{label:>14}{median:>12.{digits}f}{spread:>18}{memory:>10}", flush=True)
 
     def fail(self, name: str, size: tuple[int, int], why: str) -> None:
@@ -89,7 +94,8 @@ def _output(report: Report, name: str, size: tuple[int, int], command: list[str]
 
 def _measured(report: Report, label: str, name: str, size: tuple[int, int]) -> tuple[list[float], float]:
     """Seconds and the peak of memory of one measure; nothing where it failed."""
-    text = _output(report, label, size, [sys.executable, "-m", "bench.measures", name, *map(str, size)])
+    given = (1, 1) if size == NO_SIZE else size
+    text = _output(report, label, size, [sys.executable, "-m", "bench.measures", name, *map(str, given)])
     if text is None:
         return [], 0
     found = json.loads(text)
@@ -103,12 +109,12 @@ def measure(report: Report, label: str, name: str, size: tuple[int, int]) -> Non
 
 
 def kube_proxy(report: Report, mode: str, size: tuple[int, int]) -> tuple[dict[str, list[float]], float]:
-    """What the recorder says of the real proxier; a line that says so where it has not been built."""
+    """What the recorder says of the real proxier; the report says so where it has not been built."""
     found: dict[str, list[float]] = {"feed + first sync": [], "later full sync": [], "one change": []}
     peak = 0.0
     recorders = sorted((ROOT / "conformance" / "bin").glob("recorder-1.37*"))
     if not recorders:
-        print(f"kube-proxy {mode}: the recorder is not built (make recorder VERSION=1.37.2)")
+        report.missing = "kube-proxy: make recorder VERSION=1.37.2 (which needs Go) builds what times it"
         return {}, peak
     command = [str(recorders[-1]), "time", "-mode", mode]  # each the median of three, warm as ours are
     command += ["-services", str(size[0]), "-endpoints", str(size[1])]
@@ -146,13 +152,15 @@ OF_A_MODE = (
     ("one packet traced", "trace"),
 )
 OF_ALL = (
-    ("crossing 1,000 endpoints (101 services)", "crossing 1,000 endpoints"),
     ("load and validate kubectl's JSON", "load json"),
     ("rulegen show svc/NAME, whole process", "show"),
     ("rulegen trace --to svc/NAME, whole process", "trace"),
-    ("rulegen --help, whole process", "help"),
     ("peer: a plain f-string loop", "f-string loop"),
 )
+
+
+OF_NO_SIZE = ((HELP, "help", NO_SIZE), ("crossing 1,000 endpoints", "crossing 1,000 endpoints", (100, 10)))
+"""What is the same at every size, or has one of its own."""
 
 
 def growing(report: Report, size: tuple[int, int], modes: list[str]) -> None:
@@ -206,7 +214,7 @@ def targets(report: Report, size: tuple[int, int]) -> None:
     change = of("iptables: one endpoint changed", "kube-proxy iptables: one change")
     told("one change of kube-proxy's", change, 0.05)
     told("rulegen show, s", median("rulegen show svc/NAME, whole process", size), 1.5)
-    told("rulegen --help, s", median("rulegen --help, whole process", size), 0.15)
+    told("rulegen --help, s", median(HELP, NO_SIZE), 0.15)
     told("one packet traced, s", median("iptables: one packet traced", size), 0.005)
     peak = report.peak("iptables: objects to text", size)
     told("peak memory of objects to text, MB", peak, 470)
@@ -216,7 +224,11 @@ def targets(report: Report, size: tuple[int, int]) -> None:
 
 
 def _sizes(text: str) -> list[tuple[int, int]]:
-    return list(dict.fromkeys(clusters.size(each) for each in text.split(",")))
+    found = list(dict.fromkeys(clusters.size(each) for each in text.split(",")))
+    for services, _ in found:
+        if services < FEWEST:
+            raise argparse.ArgumentTypeError(f"{services} services are too few: {FEWEST} or more")
+    return found
 
 
 def _modes(text: str) -> list[str]:
@@ -242,15 +254,27 @@ def main() -> None:
         report = Report(options.json)
         run(report, options.sizes, options.modes, quick=options.quick)
         report.figures.end()
-    if options.plot:
-        options.plot.write_text(plot(report.results), encoding="utf-8")
+        if options.plot:
+            _draw(options.plot, report)
+    if report.missing:
+        print(f"not compared with {report.missing}", file=sys.stderr)
     if report.failed:
         print(f"not measured: {', '.join(report.failed)}", file=sys.stderr)
         sys.exit(1)
 
 
+def _draw(path: Path, report: Report) -> None:
+    drawn = plot(report.results)
+    if drawn:
+        path.write_text(drawn, encoding="utf-8")
+    else:
+        print(f"{path} is left as it is: a line of growth takes three sizes", file=sys.stderr)
+
+
 def run(report: Report, sizes: list[tuple[int, int]], modes: list[str], *, quick: bool) -> None:
     """All measures, then how cost grows and whether targets are met."""
+    for label, name, size in OF_NO_SIZE:
+        measure(report, label, name, size)
     for each in sizes:
         if each == FULL or len(sizes) == 1 or not quick:
             everything(report, each, modes)

@@ -84,7 +84,7 @@ def main() -> None:
     parser.add_argument("--json", type=destination, help="write all figures to this file, as they come")
     options = parser.parse_args()
     if options.lines < LINES_OF_A_SERVICE:
-        parser.error(f"argument --lines: one Service has {LINES_OF_A_SERVICE}")
+        parser.error(f"argument --lines: the rules of one Service are {LINES_OF_A_SERVICE} lines")
     with interruptible():
         run(options.lines, Figures(options.json))
 

@@ -40,15 +40,15 @@ def exponent(results: Sequence[dict[str, Any]], name: str) -> float | None:
 def plot(results: Sequence[dict[str, Any]]) -> str:
     """Cost against size, both axes logarithmic, as SVG: a panel for each mode on the same scale.
 
-    Shown are the measures of ``PLOTTED`` that have three sizes or more; one colour means the same in all
-    panels.
+    Shown are the measures of ``PLOTTED`` that have three sizes or more, nothing at all where none has; one
+    colour means the same in all panels.
     """
     named = [name for name in dict.fromkeys(r["name"] for r in results) if _label(name) in PLOTTED]
     names = [name for name in named if len(points(results, name)) >= 3]
     series = {name: points(results, name) for name in names}
     every = [point for found in series.values() for point in found]
     if not every:
-        return '<svg xmlns="http://www.w3.org/2000/svg"/>\n'
+        return ""
     (x0, x1), (y0, y1) = (
         (math.log10(min(values)), math.log10(max(values))) for values in zip(*every, strict=True)
     )

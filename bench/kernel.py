@@ -68,8 +68,8 @@ def main() -> None:
     parser = argparse.ArgumentParser("python -m bench.kernel", description=__doc__, formatter_class=about)
     size = "SERVICESxENDPOINTS, from 8x1 (default: 10000x10)"
     parser.add_argument("--size", default="10000x10", type=clusters.size, help=size)
-    both = ",".join(VARIANTS)
-    parser.add_argument("--variants", default=both, choices=(both, *VARIANTS), help=f"(default: {both})")
+    both, one_of = ",".join(VARIANTS), f"{' or '.join(VARIANTS)} (default: both)"
+    parser.add_argument("--variants", default=both, choices=(both, *VARIANTS), metavar="NAME", help=one_of)
     parser.add_argument("--runs", type=positive, default=2, help="there and back, for each way (default: 2)")
     limit = "seconds after which a way is given up (default: 60)"
     parser.add_argument("--limit", type=positive, default=60, help=limit)

@@ -69,7 +69,8 @@ def _bench(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         ("bench", ["--plot", "bench"], "bench cannot be written"),
         ("bench.kernel", ["--runs", "0"], "'0' is no number from 1"),
         ("bench.kernel", ["--limit", "0"], "'0' is no number from 1"),
-        ("bench.dumps", ["--lines", "9"], "one Service has 43"),
+        ("bench.dumps", ["--lines", "9"], "the rules of one Service are 43 lines"),
+        ("bench", ["--sizes", "5x10"], "5 services are too few: 8 or more"),
         ("bench.measures", ["nothing", "10", "10"], "invalid choice: 'nothing'"),
     ],
 )
@@ -107,5 +108,6 @@ def test_growth_is_fitted_and_drawn() -> None:
     assert exponent(results, "iptables: objects to text") == pytest.approx(1)
     assert exponent(results, "iptables: one endpoint changed") == pytest.approx(0)
     assert exponent(results[:2], "iptables: objects to text") is None  # two points fit anything
+    assert plot(results[:2]) == ""
     drawn = plot(results)
     assert drawn.count('stroke-width="2"') == 4  # two lines, and two in the legend
