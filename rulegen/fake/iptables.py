@@ -41,6 +41,10 @@ _HOOKS = {
 """Target -> the only table that takes it, and the kernel's chains from which it may be reached."""
 
 
+_PORTS = frozenset({"--dport", "--sport", "--dports", "--sports", "--ports"})
+_NEW_PORTS = frozenset({"--to-destination", "--to-ports"})
+
+
 class RefusedError(ValueError):
     """What the kernel, or iptables-restore, does not take; ``line`` counts from 1."""
 
@@ -234,6 +238,7 @@ class _Section:
                     raise ValueError(f"no nfacct {option.value}")
                 if option.name in _NAMES_SET:
                     self._set(option.value.partition(" ")[0])
+                _check_ports(option.name, option.value)
         return write(rule, self.family)
 
     def _set(self, name: str) -> None:
@@ -336,3 +341,26 @@ class _Section:
 
     def _zero(self, name: str, rest: str) -> None:
         self._chain(name)
+
+
+def _check_ports(option: str, value: str) -> None:
+    """Refuse numbers of ports as iptables 1.8.9 does; names of services are not looked up."""
+    if option in _PORTS:
+        for part in value.split(","):
+            first, colon, last = part.partition(":")
+            for text in (first, last):
+                if text.removeprefix("-").isdecimal() and not 0 <= int(text) <= 65535:
+                    raise ValueError(f"invalid port/service `{text}' specified")
+            if colon and first.isdecimal() and last.isdecimal() and int(first) > int(last):
+                raise ValueError("invalid portrange (min > max)")
+    elif option in _NEW_PORTS:
+        for text in _ports_of(value).split("-"):
+            if text.isdecimal() and int(text) > 65535:
+                raise ValueError(f"Port `{text}' not valid")
+
+
+def _ports_of(value: str) -> str:
+    """The ports in ``80-90``, ``1.2.3.4:80`` and ``[fd00::1]:80``; a bare IPv6 address has none."""
+    if value.startswith("["):
+        return value.partition("]:")[2]
+    return value.rpartition(":")[2] if value.count(":") < 2 else ""

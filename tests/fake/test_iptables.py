@@ -85,6 +85,26 @@ REFUSED = {
         2,
         "unknown command: '-Q INPUT -j ACCEPT'",
     ),
+    "a port that is none": (
+        "*filter\n-A A -p tcp -m tcp --dport 70000 -j B\nCOMMIT\n",
+        2,
+        "invalid port/service `70000' specified",
+    ),
+    "one of several ports": (
+        "*filter\n-A A -p tcp -m multiport --dports 80,70000 -j B\nCOMMIT\n",
+        2,
+        "invalid port/service `70000' specified",
+    ),
+    "ports from high to low": (
+        "*filter\n-A A -p tcp -m tcp --sport 90:80 -j B\nCOMMIT\n",
+        2,
+        "invalid portrange (min > max)",
+    ),
+    "a new port that is none": (
+        "*nat\n-A C -p tcp -j DNAT --to-destination 10.0.0.1:70000\nCOMMIT\n",
+        2,
+        "Port `70000' not valid",
+    ),
     "an unknown option": ("*filter\n-A INPUT --what -j ACCEPT\nCOMMIT\n", 2, "unknown option --what"),
 }  # fmt: skip
 
@@ -95,6 +115,7 @@ TAKEN = [
     "*filter\n-X EMPTY\n:NEW - [0:0]\n-A NEW -j A\nCOMMIT\n",
     "*filter\n-P FORWARD DROP\n-D INPUT 1\nCOMMIT\n",
     "*raw\n-A PREROUTING -j ACCEPT\nCOMMIT\n",
+    "*filter\n-A A -p tcp -m tcp --sport 1024: --dport 1:65535 -j B\nCOMMIT\n",
     "*nat\n:C - [0:0]\n-A PREROUTING -j C\n-A C -p tcp -j DNAT --to-destination 10.0.0.1:80\n"
     "-D POSTROUTING -j C\nCOMMIT\n",
 ]
