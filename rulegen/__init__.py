@@ -21,17 +21,19 @@ if TYPE_CHECKING:
     from rulegen.backend import Transaction
     from rulegen.compiler import Compiler
     from rulegen.load.problems import LoadError, Problem
-    from rulegen.model import Cluster, Node, ProxyConfig
+    from rulegen.model import Cluster, EndpointSlice, Node, ProxyConfig, Service
     from rulegen.trace.tracer import Tracer
     from rulegen.watching import changes
 
 __all__ = [
     "Cluster",
     "Compiler",
+    "EndpointSlice",
     "LoadError",
     "Node",
     "Problem",
     "ProxyConfig",
+    "Service",
     "Tracer",
     "Transaction",
     "changes",
@@ -45,10 +47,12 @@ __all__ = [
 _HOMES = {
     "Cluster": "rulegen.model",
     "Compiler": "rulegen.compiler",
+    "EndpointSlice": "rulegen.model",
     "LoadError": "rulegen.load.problems",
     "Node": "rulegen.model",
     "Problem": "rulegen.load.problems",
     "ProxyConfig": "rulegen.model",
+    "Service": "rulegen.model",
     "Tracer": "rulegen.trace.tracer",
     "Transaction": "rulegen.backend",
     "changes": "rulegen.watching",
