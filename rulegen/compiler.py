@@ -111,6 +111,9 @@ class Compiler:
         """Refuse an object before it is taken in: what passes here cannot fail later."""
         if isinstance(item, Service):
             service_ports([item], self.family, self._config.feature_gates)
+            for own in item.spec.ports or ():
+                _check_number(item, own.port)
+                _check_number(item, own.node_port, least=0)
             return
         if not isinstance(item, EndpointSlice):
             raise ValueError(
@@ -118,6 +121,7 @@ class Compiler:
             )
         if item.address_type == self.family:
             for port in item.ports or ():
+                _check_number(item, port.port or 0, least=0)
                 candidates([item], port.name or "", port.protocol or "TCP", "")
 
     def _take(self, item: Service | EndpointSlice) -> set[ServiceKey]:
@@ -184,6 +188,12 @@ class Compiler:
             self._fragments.pop(key, None)
         self._fragments.update(fresh)
         return self._room.transition(steps)
+
+
+def _check_number(item: Service | EndpointSlice, number: int, *, least: int = 1) -> None:
+    if not least <= number <= 65535:
+        name = f"{item.kind} {item.metadata.namespace}/{item.metadata.name}"
+        raise ValueError(f"{name}: port {number}: must be between 1 and 65535")
 
 
 def _check_key(key: object) -> None:

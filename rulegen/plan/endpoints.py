@@ -74,9 +74,6 @@ def candidates(
         for port in piece.ports or ():
             if not port.port or port.name != port_name or (port.protocol or "TCP") != protocol:
                 continue
-            if not 0 < port.port < 65536:
-                metadata = piece.metadata
-                raise ValueError(f"EndpointSlice {metadata.namespace}/{metadata.name}: port {port.port}")
             suffix = f":{port.port}"
             # One flat loop: it runs once for every endpoint of the cluster.
             for endpoint in piece.endpoints or ():

@@ -136,9 +136,6 @@ def _check(service: Service) -> None:
     for port in ports:
         if port.protocol not in _PROTOCOLS:
             raise ValueError(f"Service {metadata.namespace}/{metadata.name}: protocol {port.protocol!r}")
-        if not (0 < port.port < 65536 and 0 <= port.node_port < 65536):
-            told = f"port {port.port}, node port {port.node_port}: numbers of ports end at 65535"
-            raise ValueError(f"Service {metadata.namespace}/{metadata.name}: {told}")
 
 
 def _cluster_ip(service: Service, family: Family) -> str:
