@@ -11,6 +11,7 @@ from rulegen.api import as_config, as_node
 from rulegen.backend import PortKey, Transaction, following
 from rulegen.collector import paused
 from rulegen.model import Cluster, EndpointSlice, Family, Node, ProxyConfig, Service
+from rulegen.model.objects import Metadata
 from rulegen.plan import Plan, PlannedPort, candidates, choose, plan, service_ports, slices_by_service
 from rulegen.plan.endpoints import SERVICE_NAME_LABEL
 from rulegen.versions import DEFAULT_VERSION
@@ -95,9 +96,7 @@ class Compiler:
                 self._check(item)
             except (TypeError, AttributeError) as error:
                 # A field of another type than the object's own says: nothing that load gives.
-                raise ValueError(
-                    f"{item.kind} {item.metadata.namespace}/{item.metadata.name}: {error}"
-                ) from None
+                raise ValueError(f"{_title(item)}: {error}") from None
         for key in removed:
             _check_key(key)
         affected: set[ServiceKey] = set()
@@ -192,8 +191,13 @@ class Compiler:
 
 def _check_number(item: Service | EndpointSlice, number: int, *, least: int = 1) -> None:
     if not least <= number <= 65535:
-        name = f"{item.kind} {item.metadata.namespace}/{item.metadata.name}"
-        raise ValueError(f"{name}: port {number}: must be between 1 and 65535")
+        raise ValueError(f"{_title(item)}: port {number}: must be between 1 and 65535")
+
+
+def _title(item: Service | EndpointSlice) -> str:
+    """How an object is called, be it that it has no name."""
+    metadata: Metadata | None = item.metadata
+    return f"{type(item).__name__} {metadata.namespace}/{metadata.name}" if metadata else type(item).__name__
 
 
 def _check_key(key: object) -> None:

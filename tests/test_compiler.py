@@ -263,6 +263,8 @@ def test_a_service_that_no_server_would_have_is_refused_and_can_be_removed(
         compiler.update([wrong])
     with pytest.raises(ValueError, match="has no attribute"):
         compiler.update([msgspec.structs.replace(web, spec=None)])
+    with pytest.raises(ValueError, match=r"^Service: "):
+        compiler.update([msgspec.structs.replace(web, metadata=None)])
     assert restore(compiler.ruleset) == before
     assert "-X KUBE-SVC-" in compiler.update(removed=[("Service", "default", "web")]).text
 

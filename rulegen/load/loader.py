@@ -236,7 +236,7 @@ class _Run:
         value = item.typed(kind.type)
         if value is not None and kind.namespaced and not value.metadata.namespace:
             force_setattr(value.metadata, "namespace", self.namespace)
-        # To look through all keys of a large listing takes as long as to read it.
+        # To look through all keys of a large listing takes a fifth of the time of everything else.
         passed = isinstance(item, JsonItem) and value is not None and _is_stored(value) and not self.every_key
         if not passed and not self._keys_are_single(item):
             return
