@@ -67,8 +67,11 @@ def watch(
 
     It is text for iptables-restore --noflush, nft -f or (ipvs) a shell, of the family that --family names or
     the node's first one. iptables-restore takes one after another from a pipe, nft waits for the end of its
-    input. When a file changes all of them are read again, and the Services that differ are compiled again;
-    where the node or the configuration changed, the transaction is that between the two whole rulesets.
+    input. One transaction may be of several tables; a note says when it has been printed. In chains that
+    Services share new rules come first: their order means nothing there.
+
+    When a file changes all of them are read again, and the Services that differ are compiled again; where the
+    node or the configuration changed, the transaction is that between the two whole rulesets.
 
     A state of the files that cannot be used is told and passed over: the rules stay as they were until it
     can. Another mode is such a state. An interrupt ends watch with exit code 130.

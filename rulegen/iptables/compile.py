@@ -9,7 +9,10 @@ from rulegen.iptables.base import base
 from rulegen.iptables.fragment import Fragment, Style, fragment, style
 from rulegen.iptables.names import hashed
 from rulegen.iptables.ruleset import PortKey, Ruleset
-from rulegen.plan import LARGE_CLUSTER_ENDPOINTS, Plan, PlannedPort
+from rulegen.plan import Plan, PlannedPort
+
+LARGE_CLUSTER_ENDPOINTS = 1000
+"""Above this many endpoints kube-proxy leaves comments out of the rules of service chains."""
 
 
 def compile_rules(plan: Plan) -> Ruleset:

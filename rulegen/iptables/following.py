@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from rulegen.iptables.base import base
-from rulegen.iptables.compile import compile_fragments
+from rulegen.iptables.compile import LARGE_CLUSTER_ENDPOINTS, compile_fragments
 from rulegen.iptables.dump import Transaction
 from rulegen.iptables.fragment import Fragment, style
 from rulegen.iptables.incremental import transition
 from rulegen.iptables.ruleset import PortKey, Ruleset
-from rulegen.plan import LARGE_CLUSTER_ENDPOINTS, Plan, PlannedPort
+from rulegen.plan import Plan, PlannedPort
 
 
 class Following:

@@ -15,7 +15,9 @@ from rulegen.load.yamltext import DEEPEST
 Text: TypeAlias = bytes | msgspec.Raw
 
 _TELLING = 4096
-_KEY = b'"items"'
+_KEY = re.compile(rb'"items"\s*:\s*')
+_OPENED = re.compile(rb"\[\s*")
+_CLOSED = re.compile(rb"\s*\]")
 _SPACE = b" \t\r\n"
 _BETWEEN = re.compile(rb"[\s,]*")
 _BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
@@ -109,7 +111,10 @@ def envelope(value: Text) -> Envelope:
             whole = _OF_LIST.decode(value)
         except msgspec.ValidationError:
             other = _OF_ANY.decode(value)
-            return Envelope(other.kind, other.api_version, other.items)
+            # Of equal keys the last one counts: it may be a list although the first one is none.
+            is_list = bytes(memoryview(other.items)[:1]) == b"["
+            items = _ELEMENTS.decode(other.items) if is_list else other.items
+            return Envelope(other.kind, other.api_version, items)
     except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
         raise json_error(value, error) from None
     elements = whole.items
@@ -130,7 +135,7 @@ def with_lines(whole: bytes, found: list[msgspec.Raw], line: int) -> Iterator[tu
     The elements are views: nothing is copied out of the text.
     """
     counted = 0
-    position = 1 if whole.startswith(b"[") else start_of(whole, found[0]) if found else 0
+    position = 1 if whole.startswith(b"[") else _start_of_elements(whole, found)
     for element in found:
         between = _BETWEEN.match(whole, position)
         start = between.end() if between else position
@@ -141,8 +146,39 @@ def with_lines(whole: bytes, found: list[msgspec.Raw], line: int) -> Iterator[tu
 
 
 def start_of(whole: bytes, part: msgspec.Raw) -> int:
-    """Where ``items``, or their first one, stand in the text that they come from, told by how that begins."""
-    return max(whole.find(bytes(memoryview(part)[:_TELLING]), max(whole.find(_KEY), 0)), 0)
+    """Where ``items`` that are no list stand in the text out of which they were decoded."""
+    for key in _KEY.finditer(whole):
+        if _stands_at(whole, key.end(), part):
+            return key.end()
+    return 0
+
+
+def _start_of_elements(whole: bytes, found: list[msgspec.Raw]) -> int:
+    """Where the first of these elements stands, told by how the first two begin."""
+    for key in _KEY.finditer(whole) if found else ():
+        opened = _OPENED.match(whole, key.end())
+        if opened and _stand_at(whole, opened.end(), found):
+            return opened.end()
+    # The key may be written with escapes.
+    return max(whole.find(_beginning(found[0])), 0) if found else 0
+
+
+def _stand_at(whole: bytes, position: int, found: list[msgspec.Raw]) -> bool:
+    for element in found[:2]:
+        between = _BETWEEN.match(whole, position)
+        position = between.end() if between else position
+        if not _stands_at(whole, position, element):
+            return False
+        position += memoryview(element).nbytes
+    return len(found) > 2 or _CLOSED.match(whole, position) is not None
+
+
+def _stands_at(whole: bytes, position: int, part: msgspec.Raw) -> bool:
+    return whole.startswith(_beginning(part), position)
+
+
+def _beginning(part: msgspec.Raw) -> bytes:
+    return bytes(memoryview(part)[:_TELLING])
 
 
 def check_depth(value: Text) -> None:

@@ -12,13 +12,12 @@ import msgspec
 from rulegen.model import FAMILIES, Cluster, Family, Node, ProxyConfig
 from rulegen.plan.addresses import networks_of
 from rulegen.plan.choice import NOTHING, Choice, Topology, choose
-from rulegen.plan.endpoints import HEADLESS_LABEL, Candidate, candidates, one_of_each, slices_by_service
+from rulegen.plan.endpoints import HEADLESS_LABEL, Candidate, candidates, slices_by_service
 from rulegen.plan.machine import Detector, Machine, machine
 from rulegen.plan.ports import ServicePort, service_ports, skip_reason
 from rulegen.versions import DEFAULT_VERSION, Features, check_mode, features
 
 __all__ = [
-    "LARGE_CLUSTER_ENDPOINTS",
     "Candidate",
     "Choice",
     "Detector",
@@ -35,10 +34,6 @@ __all__ = [
     "skip_reason",
     "slices_by_service",
 ]
-
-
-LARGE_CLUSTER_ENDPOINTS = 1000
-"""Above this many endpoints kube-proxy leaves comments out of the rules of service chains (iptables mode)."""
 
 
 class PlannedPort(msgspec.Struct, frozen=True, gc=False):
@@ -71,10 +66,7 @@ class Plan(msgspec.Struct, frozen=True):
 
     @property
     def endpoint_count(self) -> int:
-        """All endpoints of all service ports, used or not: what kube-proxy measures a cluster's size by.
-
-        In a plan with a focus that is more than ``LARGE_CLUSTER_ENDPOINTS`` it may be any such number.
-        """
+        """All endpoints of all service ports, used or not: what kube-proxy measures a cluster's size by."""
         return sum(len(planned.found) for planned in self.ports)
 
 
@@ -108,21 +100,16 @@ def plan(
     slices = slices_by_service(cluster.slices, family)
     node_name, zone = facts.node_name, facts.zone
     planned = []
-    seen = 0
     for port in service_ports(services, family, config.feature_gates, ip_mode=ip_mode):
         pieces = slices.get((port.namespace, port.service))
         if not pieces:
             planned.append(PlannedPort(port, [], NOTHING))
             continue
-        aside = focus is not None and focus != (port.namespace, port.service)
-        found = None
-        if aside and seen > LARGE_CLUSTER_ENDPOINTS:
-            found = one_of_each(pieces, port.port_name, port.protocol, node_name)
-        if found is None:
-            found = candidates(pieces, port.port_name, port.protocol, node_name, node_hints=known.node_hints)
-        seen += len(found)
+        found = candidates(pieces, port.port_name, port.protocol, node_name, node_hints=known.node_hints)
         choice = choose(port, found, node_name, zone)
-        planned.append(PlannedPort(port, found, _with_one(choice) if aside else choice))
+        if focus is not None and focus != (port.namespace, port.service):
+            choice = _with_one(choice)
+        planned.append(PlannedPort(port, found, choice))
     if service_cidrs is None:
         given = sorted({cidr for item in cluster.service_cidrs for cidr in item.spec.cidrs or ()})
         service_cidrs = tuple(map(str, networks_of(given, family)))

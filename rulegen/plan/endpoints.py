@@ -107,34 +107,6 @@ def candidates(
     return [found[address] for address in sorted(found)]
 
 
-def one_of_each(
-    slices: Sequence[EndpointSlice], port_name: str, protocol: str, node_name: str
-) -> list[Candidate] | None:
-    """A ready endpoint and, if there is one, a ready endpoint of the node; None asks for all candidates.
-
-    Of a service port with nothing but ready endpoints this tells for which policies it has any, as
-    :func:`candidates` would. Hints are left out: where they count, some endpoint of each policy is left.
-    """
-    found: dict[bool, Candidate] = {}
-    here = node_name or _NOWHERE
-    for piece in slices:
-        for port in piece.ports or ():
-            if not port.port or port.name != port_name or (port.protocol or "TCP") != protocol:
-                continue
-            for endpoint in piece.endpoints or ():
-                conditions = endpoint.conditions
-                if not endpoint.addresses or (
-                    conditions is not None and (conditions.ready is False or conditions.terminating is True)
-                ):
-                    return None
-                local = endpoint.node_name == here
-                if local not in found:
-                    ip = endpoint.addresses[0]
-                    address = f"[{ip}]:{port.port}" if ":" in ip else f"{ip}:{port.port}"
-                    found[local] = Candidate(address, ip, local, True, True, False, None, None, endpoint)
-    return sorted(found.values(), key=lambda candidate: candidate.address)
-
-
 _NOWHERE = "\0"
 """A node's name that no endpoint has: not even one without a name is local to a node without a name."""
 

@@ -183,6 +183,37 @@ def test_elements_that_cannot_be_used_are_told_with_their_lines(
     assert message in str(failure.value)
 
 
+L = '"apiVersion": "v1", "kind": "List"'
+BAD = '{HEAD, "metadata": {"name": "web"}, "spec": {"ports": [{"port": 99999}]}}'
+OTHER = BAD.replace("web", "db")
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ('{L, "items":\n[\n"items",\nBAD]}', [3, 4]),
+        ('{"o": {"items": [BAD]},\nL,\n"items": [\nBAD,\nOTHER]}', [4, 5]),
+        ('{"o": {"items": [BAD]},\nL,\n"items": [\nOTHER,\nBAD]}', [4, 5]),
+        ('{"o": {"items": [BAD, BAD]},\nL,\n"items": [\nBAD]}', [4]),
+        ('{L, "metadata": {"x": "items"},\n"o": BAD,\n"items": [\nBAD]}', [4]),
+        ('{L, "it\\u0065ms":\n[\nBAD]}', [3]),
+        ('{L, "metadata": {"items": 3},\n"items":\n"kind"}', [3]),
+    ],
+)
+def test_a_line_is_that_of_the_list_and_of_nothing_that_looks_like_it(text: str, lines: list[int]) -> None:
+    for name, value in (("BAD", BAD), ("OTHER", OTHER), ("HEAD", HEAD), ("L,", f"{L},")):
+        text = text.replace(name, value)
+    with pytest.raises(LoadError) as failure:
+        load(io.StringIO(text))
+    assert sorted({problem.line for problem in failure.value.problems}) == lines
+
+
+@pytest.mark.parametrize("first", ["null", "5", '"x"', "[]", "[3]"])
+def test_of_two_lists_of_items_the_last_one_counts(first: str) -> None:
+    text = f'{{{L}, "items": {first}, "items": [{{{HEAD}, {OBJECT}}}]}}'
+    assert [each.metadata.name for each in load(io.StringIO(text)).cluster.services] == ["web"]
+
+
 @pytest.mark.parametrize(
     ("before", "between", "after", "lines"),
     [
