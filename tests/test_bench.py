@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 import sys
@@ -14,8 +15,12 @@ from bench import clusters, kernel
 from bench.figures import Figures
 from bench.growth import exponent, plot
 from bench.measures import COMMANDS, MEASURES
+from rulegen.compiler import Compiler
 from rulegen.fake import Iptables
+from rulegen.iptables import restore
 from rulegen.load import load
+from rulegen.load.scenario import from_scenario
+from tests.cli.running import FIXTURES
 
 ROOT = Path(__file__).parent.parent
 
@@ -89,6 +94,29 @@ def test_figures_are_kept_as_they_come(tmp_path: Path) -> None:
     assert found["complete"] is False and [each["name"] for each in found["results"]] == ["one"]
     figures.end()
     assert json.loads(path.read_text())["complete"] is True
+
+
+def test_the_partial_text_is_what_kube_proxy_writes_when_an_endpoint_changes() -> None:
+    """Line by line; the order of Services is that of a hash map there."""
+    recorded = json.loads(gzip.decompress((FIXTURES / "conformance" / "partial-1.37.json.gz").read_bytes()))
+    before = from_scenario(recorded["scenario"])
+    compiler = Compiler(before.cluster, before.node, before.config)
+    assert _sections(restore(compiler.ruleset)) == _sections(recorded["firstSync"])
+    piece = before.cluster.slices[len(before.cluster.slices) // 2]
+    assert piece.endpoints
+    first, *others = piece.endpoints
+    moved = msgspec.structs.replace(first, addresses=["12.0.0.1"])
+    compiler.update([msgspec.structs.replace(piece, endpoints=[moved, *others])])
+    service, _, _ = piece.metadata.name.rpartition("-")
+    (key,) = (each for each in compiler.ruleset.fragments if each[1] == service)
+    partial = kernel.partial_text(compiler.ruleset, key)
+    assert _sections(partial) == _sections(recorded["oneEndpointChange"])
+    assert len(partial) == len(recorded["oneEndpointChange"])
+
+
+def _sections(text: str) -> dict[str, list[str]]:
+    """The lines of each table, sorted."""
+    return {part.split("\n")[0]: sorted(part.splitlines()) for part in text.split("*")[1:]}
 
 
 def _of_services(tables: Iptables) -> list[str]:

@@ -17,11 +17,14 @@ import (
 type written struct {
 	Bytes int `json:"bytes"`
 	Calls int `json:"calls,omitempty"`
+	// Text is what iptables-restore was given, where texts are kept.
+	Text string `json:"text,omitempty"`
+	keep bool
 }
 
 func (w *written) take() written {
 	taken := *w
-	*w = written{}
+	*w = written{keep: w.keep}
 	return taken
 }
 
@@ -46,6 +49,9 @@ func (t tables) SaveInto(utiliptables.Table, *bytes.Buffer) error               
 
 func (t tables) RestoreAll(data []byte, _ utiliptables.FlushFlag, _ utiliptables.RestoreCountersFlag) error {
 	t.Bytes += len(data)
+	if t.keep {
+		t.Text += string(data)
+	}
 	return nil
 }
 

@@ -38,10 +38,13 @@ type Result struct {
 	Change   Step `json:"oneEndpointChange"`
 	PeakRSS  int  `json:"peakRSSBytes"`
 	HeapSize int  `json:"heapBytesAfter"`
+	// Scenario is the cluster before the change, where texts are kept.
+	Scenario *scenario.Scenario `json:"scenario,omitempty"`
 }
 
-// Run measures a cluster of that size. Every run has a new proxier.
-func Run(ctx context.Context, mode string, services, endpoints, runs int) (*Result, error) {
+// Run measures a cluster of that size. Every run has a new proxier. With texts the result has what
+// iptables-restore was given in each step.
+func Run(ctx context.Context, mode string, services, endpoints, runs int, texts bool) (*Result, error) {
 	cluster := Cluster(services, endpoints, mode)
 	result := &Result{
 		Kubernetes: record.Version, Mode: mode, Services: services, Endpoints: endpoints,
@@ -50,7 +53,7 @@ func Run(ctx context.Context, mode string, services, endpoints, runs int) (*Resu
 	steps := []*Step{&result.Feed, &result.FirstSync, &result.FullSync, &result.Change}
 	seconds := make([][]float64, len(steps))
 	for range runs {
-		wrote := &written{}
+		wrote := &written{keep: texts}
 		proxier, err := proxier(ctx, cluster, wrote)
 		if err != nil {
 			return nil, err
@@ -70,6 +73,9 @@ func Run(ctx context.Context, mode string, services, endpoints, runs int) (*Resu
 		step.Seconds = seconds[i][len(seconds[i])/2]
 	}
 	result.PeakRSS = peak()
+	if texts {
+		result.Scenario = cluster
+	}
 	return result, nil
 }
 

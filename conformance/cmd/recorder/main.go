@@ -113,11 +113,12 @@ func timeOne(ctx context.Context, args []string, _ io.Reader, out *bufio.Writer)
 	endpoints := flags.Int("endpoints", 10, "endpoints of each Service")
 	mode := flags.String("mode", generate.IPTables, "iptables, ipvs or nftables")
 	runs := flags.Int("runs", 3, "new proxiers to measure; the median counts")
+	texts := flags.Bool("texts", false, "also print the cluster, and what iptables-restore was given")
 	_ = flags.Parse(args)
 	if *services < 1 || *endpoints < 1 || *runs < 1 {
 		return fmt.Errorf("services, endpoints and runs are 1 or more")
 	}
-	result, err := timing.Run(ctx, *mode, *services, *endpoints, *runs)
+	result, err := timing.Run(ctx, *mode, *services, *endpoints, *runs, *texts)
 	if err != nil {
 		return err
 	}
