@@ -13,6 +13,7 @@ import statistics
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from bench import clusters
 from bench.figures import Figures, destination, interruptible, target
@@ -108,38 +109,39 @@ def measure(report: Report, label: str, name: str, size: tuple[int, int]) -> Non
         report.add(label, size, seconds, peak)
 
 
-def kube_proxy(report: Report, mode: str, size: tuple[int, int]) -> tuple[dict[str, list[float]], float]:
+def kube_proxy(report: Report, mode: str, size: tuple[int, int]) -> dict[str, Any] | None:
     """What the recorder says of the real proxier; the report says so where it has not been built."""
-    found: dict[str, list[float]] = {"feed + first sync": [], "later full sync": [], "one change": []}
-    peak = 0.0
     recorders = sorted((ROOT / "conformance" / "bin").glob("recorder-1.37*"))
     if not recorders:
         report.missing = "kube-proxy: make recorder VERSION=1.37.2 (which needs Go) builds what times it"
-        return {}, peak
+        return None
     command = [str(recorders[-1]), "time", "-mode", mode]  # each the median of three, warm as ours are
     command += ["-services", str(size[0]), "-endpoints", str(size[1])]
-    for _ in range(PEER_RUNS):
-        text = _output(report, f"kube-proxy {mode}", size, command)
-        if text is None:
-            return {}, peak
-        peer = json.loads(text)
-        found["feed + first sync"].append(peer["feed"]["seconds"] + peer["firstSync"]["seconds"])
-        found["later full sync"].append(peer["fullSync"]["seconds"])
-        found["one change"].append(peer["oneEndpointChange"]["seconds"])
-        peak = max(peak, peer["peakRSSBytes"] / 2**20)
-    return found, peak
+    text = _output(report, f"kube-proxy {mode}", size, command)
+    found: dict[str, Any] | None = None if text is None else json.loads(text)
+    return found
 
 
 def cold(report: Report, mode: str, size: tuple[int, int]) -> None:
-    """Objects to text, before kube-proxy and after it: the speed of a shared machine drifts."""
+    """Objects to text, in turns with kube-proxy: the speed of a shared machine drifts."""
     ours = f"{mode}: objects to text"
-    before, peak = _measured(report, ours, f"cold {mode}", size)
-    theirs, their_peak = kube_proxy(report, mode, size)
-    after, _ = _measured(report, ours, f"cold {mode}", size) if theirs else ([], 0)
-    if before or after:
-        report.add(ours, size, before + after, peak)
-    for name, seconds in theirs.items():
-        report.add(f"kube-proxy {mode}: {name}", size, seconds, their_peak if "first" in name else None)
+    seconds, peak = _measured(report, ours, f"cold {mode}", size)
+    peers: list[dict[str, Any]] = []
+    for _ in range(PEER_RUNS):
+        peer = kube_proxy(report, mode, size)
+        if peer is None:
+            break
+        peers.append(peer)
+        more, _ = _measured(report, ours, f"cold {mode}", size)
+        seconds += more
+    if seconds:
+        report.add(ours, size, seconds, peak)
+    if peers:
+        first = [peer["feed"]["seconds"] + peer["firstSync"]["seconds"] for peer in peers]
+        most = max(peer["peakRSSBytes"] for peer in peers) / 2**20
+        report.add(f"kube-proxy {mode}: feed + first sync", size, first, most)
+        for name, step in (("later full sync", "fullSync"), ("one change", "oneEndpointChange")):
+            report.add(f"kube-proxy {mode}: {name}", size, [peer[step]["seconds"] for peer in peers])
 
 
 OF_A_MODE = (
