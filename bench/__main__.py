@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import clusters
-from bench.figures import Figures, destination, interruptible, target
+from bench.figures import Figures, command_line, destination, interruptible, target
 from bench.growth import exponent, plot
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -244,14 +244,12 @@ def _modes(text: str) -> list[str]:
 
 
 def main() -> None:
-    about = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser("python -m bench", description=__doc__, formatter_class=about)
+    parser = command_line("python -m bench", __doc__)
     sizes = f"SERVICESxENDPOINTS, comma-separated (default: {SIZES})"
     parser.add_argument("--sizes", default=SIZES, type=_sizes, help=sizes)
     parser.add_argument("--quick", action="store_true", help="only growth at sizes other than 10000x10")
     modes = f"comma-separated (default: {','.join(MODES)})"
     parser.add_argument("--modes", default=",".join(MODES), type=_modes, help=modes)
-    parser.add_argument("--json", type=destination, help="write all figures to this file, as they come")
     parser.add_argument("--plot", type=destination, help="write a plot of growth to this SVG file")
     options = parser.parse_args()
     with interruptible():

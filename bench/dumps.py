@@ -7,7 +7,6 @@ without it the peers are left out.
 
 from __future__ import annotations
 
-import argparse
 import os
 import secrets
 import shutil
@@ -21,7 +20,7 @@ from contextlib import contextmanager
 from functools import partial
 
 from bench import clusters
-from bench.figures import Figures, destination, interruptible, positive, target
+from bench.figures import Figures, command_line, interruptible, positive, target
 from rulegen.collector import paused
 from rulegen.iptables import compile_rules
 from rulegen.iptables.parse import parse
@@ -78,10 +77,8 @@ def peers(text: str) -> Iterator[tuple[str, list[float]]]:
 
 
 def main() -> None:
-    about = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser("python -m bench.dumps", description=__doc__, formatter_class=about)
+    parser = command_line("python -m bench.dumps", __doc__)
     parser.add_argument("--lines", type=positive, default=FULL, help=f"about so many rules (default: {FULL})")
-    parser.add_argument("--json", type=destination, help="write all figures to this file, as they come")
     options = parser.parse_args()
     if options.lines < LINES_OF_A_SERVICE:
         parser.error(f"argument --lines: the rules of one Service are {LINES_OF_A_SERVICE} lines")

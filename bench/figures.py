@@ -7,11 +7,10 @@ import os
 import platform
 import subprocess
 import sys
-from argparse import ArgumentTypeError
+from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,6 @@ def machine() -> dict[str, Any]:
     }
 
 
-@cache
 def _commit() -> str:
     """What was measured; ``+`` at its end says that it had been edited."""
     command = ["git", "describe", "--always", "--dirty=+"]
@@ -44,6 +42,7 @@ class Figures:
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
+        self.machine = machine()
         self.results: list[dict[str, Any]] = []
         self._write(complete=False)
 
@@ -56,7 +55,9 @@ class Figures:
 
     def _write(self, *, complete: bool) -> None:
         if self.path is not None:
-            text = json.dumps({"machine": machine(), "complete": complete, "results": self.results}, indent=2)
+            text = json.dumps(
+                {"machine": self.machine, "complete": complete, "results": self.results}, indent=2
+            )
             self.path.write_text(text + "\n", encoding="utf-8")
 
 
@@ -80,6 +81,13 @@ def interruptible() -> Iterator[None]:
     except OSError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
+
+
+def command_line(program: str, about: str | None) -> ArgumentParser:
+    """The command line of a part of the bench: a text that stays as it is, and where figures are written."""
+    made = ArgumentParser(program, description=about, formatter_class=RawDescriptionHelpFormatter)
+    made.add_argument("--json", type=destination, help="write all figures to this file, as they come")
+    return made
 
 
 def destination(text: str) -> Path:

@@ -7,7 +7,6 @@ Service), and by the whole text. Both variants of iptables; needs root.
 
 from __future__ import annotations
 
-import argparse
 import os
 import statistics
 import subprocess
@@ -17,7 +16,7 @@ import msgspec
 
 from bench import clusters
 from bench.dumps import namespace
-from bench.figures import Figures, destination, interruptible, positive, target
+from bench.figures import Figures, command_line, interruptible, positive, target
 from rulegen.collector import paused
 from rulegen.compiler import Compiler
 from rulegen.iptables import Ruleset
@@ -64,8 +63,7 @@ def timed(tool: list[str], text: str, limit: float) -> float:
 
 
 def main() -> None:
-    about = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser("python -m bench.kernel", description=__doc__, formatter_class=about)
+    parser = command_line("python -m bench.kernel", __doc__)
     size = "SERVICESxENDPOINTS, from 8x1 (default: 10000x10)"
     parser.add_argument("--size", default="10000x10", type=clusters.size, help=size)
     both, one_of = ",".join(VARIANTS), f"{' or '.join(VARIANTS)} (default: both)"
@@ -73,7 +71,6 @@ def main() -> None:
     parser.add_argument("--runs", type=positive, default=2, help="there and back, for each way (default: 2)")
     limit = "seconds after which a way is given up (default: 60)"
     parser.add_argument("--limit", type=positive, default=60, help=limit)
-    parser.add_argument("--json", type=destination, help="write all figures to this file, as they come")
     options = parser.parse_args()
     if os.geteuid() != 0:
         print("the kernel's side of a change: needs root")

@@ -58,8 +58,7 @@ def compile(
     ValueError for an unknown mode, version or family, and :class:`rulegen.LoadError` for plain data that a
     node file or kube-proxy would not take, unknown fields included.
     """
-    if not isinstance(cluster, Cluster):
-        raise ValueError(f"{type(cluster).__name__} is no Cluster: rulegen.load makes one")
+    check_cluster(cluster)
     node = as_node(node)
     config = as_config(config, cluster, mode)
     chosen = backend(config.mode)
@@ -68,6 +67,12 @@ def compile(
         for family in families:
             rules[family] = chosen.compile_rules(plan(cluster, node, config, family, version))
     return rules
+
+
+def check_cluster(cluster: object) -> None:
+    """Raise ValueError for what is no cluster, such as a path."""
+    if not isinstance(cluster, Cluster):
+        raise ValueError(f"{type(cluster).__name__} is no Cluster: rulegen.load makes one")
 
 
 def as_node(node: Node | Mapping[str, Any] | None) -> Node:

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from rulegen.api import as_config, as_node
+from rulegen.api import as_config, as_node, check_cluster
 from rulegen.backend import PortKey, Transaction, following
 from rulegen.collector import paused
 from rulegen.model import Cluster, EndpointSlice, Family, Node, ProxyConfig, Service
@@ -49,8 +49,7 @@ class Compiler:
         version: str = DEFAULT_VERSION,
         family: Family = "IPv4",
     ) -> None:
-        if not isinstance(cluster, Cluster):
-            raise ValueError(f"{type(cluster).__name__} is no Cluster: rulegen.load makes one")
+        check_cluster(cluster)
         self.family = family
         self._config = as_config(config, cluster, mode)
         empty = msgspec.structs.replace(cluster, services=(), slices=())

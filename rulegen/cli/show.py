@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import groupby
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -13,7 +13,7 @@ from rulegen.collector import kept
 if TYPE_CHECKING:
     from rulegen.backend import ShownRule
     from rulegen.cli.inputs import Inputs
-    from rulegen.model import Service
+    from rulegen.model import Family, Service
     from rulegen.plan import PlannedPort
 
 EXAMPLES = """
@@ -63,11 +63,7 @@ def _print(inputs: Inputs, service: Service, output: str) -> None:
     data = []
     text: list[str] = []
     for each in inputs.families_of(service):
-        plan = inputs.plan(each, focus=(metadata.namespace, metadata.name))
-        ruleset = kept(inputs.backend.compile_rules(plan))
-        planned = [
-            p for p in plan.ports if (p.port.namespace, p.port.service) == (metadata.namespace, metadata.name)
-        ]
+        ruleset, planned = _alone(inputs, service, each)
         ports = [p.port for p in planned]
         if output == "tree":
             drawn = _tree(inputs, ruleset, planned)
@@ -100,6 +96,14 @@ def _print(inputs: Inputs, service: Service, output: str) -> None:
         emit("\n".join(text) if output == "raw" else "".join(text))
 
 
+def _alone(inputs: Inputs, service: Service, family: Family) -> tuple[Any, list[PlannedPort]]:
+    """The ruleset in which a Service has its rules and their numbers, and its own ports."""
+    name = service.metadata.namespace, service.metadata.name
+    plan = inputs.plan(family, focus=name)
+    ruleset = kept(inputs.backend.compile_rules(plan))
+    return ruleset, [p for p in plan.ports if (p.port.namespace, p.port.service) == name]
+
+
 def _headline(inputs: Inputs, service: Service, planned: list[PlannedPort]) -> str:
     from rulegen.cli.output import paint
     from rulegen.plan.addresses import join_host_port
@@ -121,14 +125,9 @@ def _headline(inputs: Inputs, service: Service, planned: list[PlannedPort]) -> s
 
 def tree_of(inputs: Inputs, service: Service) -> str:
     """The trees of a Service in all its families, without headlines."""
-    metadata = service.metadata
     text = []
     for family in inputs.families_of(service):
-        plan = inputs.plan(family, focus=(metadata.namespace, metadata.name))
-        ruleset = kept(inputs.backend.compile_rules(plan))
-        planned = [
-            p for p in plan.ports if (p.port.namespace, p.port.service) == (metadata.namespace, metadata.name)
-        ]
+        ruleset, planned = _alone(inputs, service, family)
         text.append(_tree(inputs, ruleset, planned))
     return "".join(text)
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 LONGEST = 86400
 """Seconds, a day."""
+FIXED_CHANGED = "the node, the configuration or the Service CIDRs changed"
 
 EXAMPLES = """
 Examples:
@@ -83,6 +84,7 @@ def watch(
     from rulegen.cli.output import note
     from rulegen.collector import goes_on
     from rulegen.load import LoadError
+    from rulegen.model import Cluster
     from rulegen.watching import settled, stamp
 
     files = shared["files"] or []
@@ -98,11 +100,11 @@ def watch(
     look = partial(stamp, files, recursive=shared["recursive"])
     seen = look()
     watched = _Watched(_read(shared, apply))
-    # What cannot be followed is refused before a namespace is touched.
-    watched.compile()
     if apply:
+        # What cannot be followed is refused before a namespace is touched.
+        watched.compile(Cluster())
         watched.begin_in(str(netns), create=create)
-        watched.compile()
+    watched.compile(watched.inputs.cluster)
     note(
         f"watching {len(seen)} file{'s' if len(seen) != 1 else ''} ({', '.join(watched.compilers)}); "
         "interrupt to stop"
@@ -161,13 +163,13 @@ class _Watched:
         self.families = tuple(family for family in known.families() if family != "IPv6" or facts.ipv6)
         return {family: known.plan(family) for family in known.families()}
 
-    def compile(self) -> None:
-        """Compile all that is there."""
+    def compile(self, cluster: Cluster) -> None:
+        """Begin with the rules of a cluster."""
         from rulegen.compiler import Compiler
 
         known = self.inputs
         self.compilers = {
-            family: Compiler(known.cluster, known.node, known.config, version=known.version, family=family)
+            family: Compiler(cluster, known.node, known.config, version=known.version, family=family)
             for family in self.families
         }
 
@@ -187,7 +189,7 @@ class _Watched:
         return self._follow_changes(before.cluster, fresh.cluster)
 
     def _follow_changes(self, before: Cluster, after: Cluster) -> int:
-        from rulegen.cli.output import note
+        from rulegen.cli.output import emit, note
         from rulegen.watching import changes
 
         found = changes(before, after)
@@ -198,40 +200,38 @@ class _Watched:
                 continue
             told = 1
             if self.followed is None:
-                _print(transaction)
+                emit(transaction.text)
             else:
                 again = self.followed.take(family, transaction)
                 if again is not None:
                     note(f"{family}: the kernel refused it, so all was looked at")
                     _tell(again)
                     continue
-            size = len(transaction.text.encode())
-            note(f"{len(found.changed)} changed, {len(found.removed)} removed: {size} bytes ({family})")
+            _note_size(transaction, family, f"{len(found.changed)} changed, {len(found.removed)} removed")
         return told
 
     def _follow_whole(self) -> int:
         """Another node or configuration may change every rule: two whole states are compared."""
         from rulegen.backend import comparing
-        from rulegen.cli.output import note
+        from rulegen.cli.output import emit, note
 
         if self.followed is not None:
-            note("the node, the configuration or the Service CIDRs changed: all is looked at")
+            note(f"{FIXED_CHANGED}: all is looked at")
             report = self.followed.start()
             _tell(report)
-            self.compile()
+            self.compile(self.inputs.cluster)
             return int(bool(report.steps))
         self.inputs = self.read
         before = self.compilers
-        self.compile()
+        self.compile(self.inputs.cluster)
         room = comparing(self.inputs.config.mode)
         told = 0
         for family, compiler in self.compilers.items():
             transaction = room.diff(room.state(before[family].ruleset), room.state(compiler.ruleset))
             if transaction:
                 told = 1
-                _print(transaction)
-                size = len(transaction.text.encode())
-                note(f"the node, the configuration or the Service CIDRs changed: {size} bytes ({family})")
+                emit(transaction.text)
+                _note_size(transaction, family, FIXED_CHANGED)
         return told
 
 
@@ -241,10 +241,10 @@ def _tell(report: Report) -> None:
     tell(report, "text", aside=True)
 
 
-def _print(transaction: Transaction) -> None:
-    from rulegen.cli.output import emit
+def _note_size(transaction: Transaction, family: Family, why: str) -> None:
+    from rulegen.cli.output import note
 
-    emit(transaction.text)
+    note(f"{why}: {len(transaction.text.encode())} bytes ({family})")
 
 
 def _fixed(inputs: Inputs) -> tuple[object, ...]:
